@@ -1,0 +1,47 @@
+# Run `make help` for what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help app test test-all check check-static fix bench fetch
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+app: $(VENV)/app ## create the environment if needed and start the app
+	$(BIN)/python app.py
+
+test: $(VENV)/dev ## create the environment if needed and run the tests
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/dev ## the slow tests too, and those that need a GPU where there is one
+	$(BIN)/python -m pytest -m 'not network'
+
+check: check-static test ## format, lint, types, import contracts, tests: what CI runs
+
+check-static: $(VENV)/dev ## all of them but the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/app ## the core and the style transfer against plain versions, as ratios
+	$(BIN)/python -m cxdemo bench core
+	$(BIN)/python -m cxdemo bench style
+
+fetch: $(VENV)/app ## pull VGG19, the papers' network, from the Hugging Face Hub
+	$(BIN)/python -m cxdemo fetch vgg19
+
+$(VENV)/app: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/app
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
