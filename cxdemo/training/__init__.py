@@ -1,0 +1,1 @@
+"""Commands that made the files of `checkpoints/`. The app never imports this package."""
