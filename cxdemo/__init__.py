@@ -1,5 +1,5 @@
 """The Contextual Loss as something to use and to see.
 
-Mechrez, Talmi, Zelnik-Manor: "The Contextual Loss for Image Transformation with Non-Aligned Data",
-ECCV 2018, arXiv:1803.02077. The loss itself is in `cxdemo.contextual`, a file that needs only torch.
+Mechrez, Talmi, Zelnik-Manor, ECCV 2018: "The Contextual Loss for Image Transformation with
+Non-Aligned Data", arXiv:1803.02077. The loss is in `cxdemo.contextual`, which needs only torch.
 """

@@ -200,10 +200,8 @@ def contextual_affinity(
 ) -> Tensor:
     """Rows of CX_ij of Eq. 4: how x_i spreads its preference over the targets.
 
-    Arguments, errors and source as in `contextual_loss`.
-
-    Args:
-        rows: Positions of x, row by row: i = row * Wx + column. None: all of them, for small maps.
+    `rows` are positions of x, row by row: i = row * Wx + column; None takes all, for small maps.
+    The other arguments, errors and source are those of `contextual_loss`.
 
     Shape:
         - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy), rows: (R,), integers in [0, Px).

@@ -110,33 +110,34 @@ def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
 
 def _read(source: Source, max_bytes: int) -> tuple[bytes, str]:
     """All bytes of a source, and the name by which an error may call it."""
-    if isinstance(source, str | Path):
+    name = "The image"
+    if isinstance(source, bytes):
+        data = source
+    elif isinstance(source, str | Path):
         name = _shown_name(str(source))
-        data = _read_file(source, name, max_bytes)
-    elif isinstance(source, bytes):
-        data, name = source, "The image"
+        with _open_file(source, name) as file:
+            data = file.read(max_bytes + 1)
     else:
-        data, name = source.read(max_bytes + 1), "The image"
+        data = source.read(max_bytes + 1)
     if not data:
         raise ImageError(f"{name} is an empty file of 0 bytes: choose a {READABLE} image.")
     if len(data) > max_bytes:
-        raise _too_many_bytes(name, len(data), max_bytes)
+        raise ImageError(
+            f"{name} has more than the {_millions(max_bytes)} MB that are accepted: save it "
+            "smaller, for example as a JPEG."
+        )
     return data, name
 
 
-def _read_file(path: str | Path, name: str, max_bytes: int) -> bytes:
+def _open_file(path: str | Path, name: str) -> BinaryIO:
     try:
         file = Path(path)
         if file.is_dir():
             raise ImageError(f"{name} is a folder: choose one image file in it.")
         if not file.is_file():  # also a device or a pipe, which might never end
             raise ImageError(f"{name} does not exist as a file: check its name, or choose another.")
-        if (size := file.stat().st_size) > max_bytes:
-            raise _too_many_bytes(name, size, max_bytes)
-        return file.read_bytes()
-    except ImageError:
-        raise
-    except (OSError, ValueError) as error:  # no permission, a name with a null character
+        return file.open("rb")
+    except OSError as error:  # no permission, a name of 5000 letters
         raise ImageError(f"{name} cannot be opened: check its name and permissions.") from error
 
 
@@ -146,13 +147,6 @@ def _shown_name(path: str) -> str:
     printable = "".join(c if c.isprintable() else "?" for c in last)
     short = printable if len(printable) <= 60 else f"{printable[:40]}…{printable[-15:]}"
     return f"“{short}”" if short else "The image"
-
-
-def _too_many_bytes(name: str, size: int, max_bytes: int) -> ImageError:
-    return ImageError(
-        f"{name} has {_millions(size)} MB, but at most {_millions(max_bytes)} MB are accepted: "
-        "save it smaller, for example as a JPEG."
-    )
 
 
 def _millions(value: float) -> str:
@@ -315,8 +309,6 @@ def _black_and_white(mode: str, values: NDArray[np.float64]) -> tuple[float, flo
 
 def _split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Colour without alpha in a mode that a profile can describe, and alpha if there is any."""
-    straight = {"La": "LA", "RGBa": "RGBA"}.get(picture.mode)  # undo premultiplication
-    picture = picture.convert(straight) if straight else picture
     alpha = None
     if picture.has_transparency_data:
         alpha = picture.convert("RGBA").getchannel("A")

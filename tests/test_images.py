@@ -277,7 +277,7 @@ def test_16_bit_rgb_png():
 
 @pytest.mark.parametrize(
     ("low", "high", "middle"),
-    [(0.0, 1.0, 128), (0.0, 0.5, 64), (-3.0, 5.0, 128), (0.0, 4000.0, 128)],
+    [(0.0, 1.0, 128), (0.0, 0.5, 64), (-3.0, 5.0, 128), (-1.0, 1.0, 128), (0.0, 4000.0, 128)],
 )
 def test_float_is_scaled_by_its_range(low, high, middle):
     values = np.full((SIDE, SIDE), (low + high) / 2, np.float32)
@@ -385,30 +385,38 @@ SRGB = np.array(
 )
 
 
-def s15(*values: float) -> bytes:
-    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+def response(curve: float | np.ndarray) -> bytes:
+    """A gamma or a table of values in [0, 1]."""
+    points = [round(curve * 256)] if isinstance(curve, float) else np.rint(curve * 65535)
+    return b"curv" + struct.pack(">II", 0, len(points)) + np.array(points, ">u2").tobytes()
 
 
-def matrix_profile(primaries: np.ndarray, gamma: float) -> bytes:
-    """A minimal ICC version 2 display profile: three primaries and one gamma."""
-    curve = b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + b"\0\0"
+def display_profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A minimal ICC version 2 profile."""
     name = b"desc" + struct.pack(">II", 0, 5) + b"test\0" + bytes(78)
-    tags = {b"desc": name, b"cprt": b"text\0\0\0\0none\0", b"wtpt": xyz(0.9642, 1, 0.8249)}
-    for channel, primary in zip((b"r", b"g", b"b"), primaries.T, strict=True):
-        tags[channel + b"XYZ"] = xyz(*primary)
-        tags[channel + b"TRC"] = curve
+    white = xyz(0.9642, 1, 0.8249)
+    tags = {b"desc": name, b"cprt": b"text\0\0\0\0none\0", b"wtpt": white, **tags}
     table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
     for tag, content in tags.items():
         table += tag + struct.pack(">II", start + len(body), len(content))
         body += content + bytes(-len(content) % 4)
-    size = start + len(body)
-    head = struct.pack(">II", size, 0) + b"\x02\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp"
-    head = head.ljust(68, b"\0") + s15(0.9642, 1, 0.8249)
+    head = struct.pack(">II", start + len(body), 0) + b"\x02\x10\0\0mntr" + space + b"XYZ "
+    head = (head + bytes(12) + b"acsp").ljust(68, b"\0") + white[8:]
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
 
+def matrix_profile(primaries: np.ndarray, curve: float | np.ndarray) -> bytes:
+    """An RGB display: three primaries, and one response."""
+    tags = {}
+    for channel, primary in zip((b"r", b"g", b"b"), primaries.T, strict=True):
+        tags[channel + b"XYZ"] = xyz(*primary)
+        tags[channel + b"TRC"] = response(curve)
+    return display_profile(b"RGB ", tags)
+
+
 def xyz(*values: float) -> bytes:
-    return b"XYZ \0\0\0\0" + s15(*values)
+    fixed = [round(value * 65536) for value in values]
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *fixed)
 
 
 def from_profile(colour, primaries: np.ndarray, gamma: float) -> np.ndarray:
@@ -457,16 +465,34 @@ def test_wide_gamut_heic():
     assert np.abs(pixels(images.load(data)) - expected).max() <= 3
 
 
-def test_an_srgb_profile_keeps_every_value():
-    picture = Image.fromarray(upright())
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    loaded = images.load(encoded(picture, "PNG", icc_profile=profile))
-    assert np.array_equal(pixels(loaded), upright())
+def srgb_curve() -> np.ndarray:
+    steps = np.linspace(0, 1, 1024)
+    return np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        matrix_profile(SRGB, srgb_curve()),  # as in most cameras: converting would move 0.1 %
+    ],
+)
+def test_an_srgb_profile_keeps_every_value(profile):
+    values = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    loaded = images.load(encoded(Image.fromarray(values), "PNG", icc_profile=profile))
+    assert np.array_equal(pixels(loaded), values)
 
 
 def test_a_linear_profile_with_srgb_primaries_differs():
     data = encoded(flat("RGB", (64, 64, 64)), "PNG", icc_profile=matrix_profile(SRGB, 1.0))
     assert np.abs(np.array(colour_of(images.load(data))) - 137).max() <= 1  # sRGB(64 / 255)
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("L", 64), ("LA", (64, 255))])
+def test_a_linear_grey_profile_is_applied(mode, colour):
+    profile = display_profile(b"GRAY", {b"kTRC": response(1.0)})
+    loaded = colour_of(images.load(encoded(flat(mode, colour), "PNG", icc_profile=profile)))
+    assert np.abs(np.subtract(loaded, 137)).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -565,7 +591,7 @@ def test_too_many_bytes(tmp_path):
     path.write_bytes(data)
     for source in (lambda: data, lambda: path, lambda: io.BytesIO(data)):
         assert images.load(source(), limits=exact).size == (SIDE, SIDE)
-        assert "MB" in error_of(source(), tight)
+        assert "has more than the" in error_of(source(), tight)
 
 
 def test_an_endless_stream_is_not_read_to_its_end():
@@ -574,7 +600,7 @@ def test_an_endless_stream_is_not_read_to_its_end():
             assert 0 < size <= 1001
             return bytes(size)
 
-    assert "at most 0.001 MB" in error_of(Endless(), ImageLimits(max_bytes=1000))
+    assert "more than the 0.001 MB" in error_of(Endless(), ImageLimits(max_bytes=1000))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
@@ -715,6 +741,9 @@ def test_to_tensor_divides_by_255_in_the_order_of_channels():
 def test_to_tensor_treats_other_modes_as_load_does():
     assert torch.equal(
         images.to_tensor(flat("RGBA", (0, 0, 0, 51)))[0, :, 0, 0], torch.full((3,), 0.8)
+    )
+    assert torch.equal(
+        images.to_tensor(flat("RGBa", (0, 0, 0, 51)))[0, :, 0, 0], torch.full((3,), 0.8)
     )
     assert torch.equal(images.to_tensor(flat("L", 51))[0, :, 0, 0], torch.full((3,), 0.2))
 

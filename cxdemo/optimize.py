@@ -1,0 +1,177 @@
+"""Optimise the pixels of an image, one step at a time.
+
+The image is written as a Laplacian pyramid: details by octave, and a small picture of the rest. A
+step on the small picture moves large areas at once, a step on the details moves single pixels, so
+colours settle in a few steps. The two finest octaves hold grey alone: the eye hardly sees colour
+there, and networks leave coloured speckle. One level is plain pixels, in full colour.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+OptimizerName = Literal["lbfgs", "adam"]
+
+Objective = Callable[[Tensor], dict[str, Tensor]]
+"""(1, 3, H, W) -> named terms, (), whose sum is minimised."""
+
+
+GREY_OCTAVES = 2
+"""Finest octaves of a pyramid without colour: details of up to about 8 pixels."""
+
+
+GAIN = 0.7
+"""What a step on one octave weighs against the next finer one; 0.7 fell faster than 1 and 1.4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a pipeline: what a progress bar, a preview and a test want to know.
+
+    Args:
+        index: Of this step, from 1.
+        total: Number of steps of the whole run.
+        losses: Each term of the objective, weighted, before this step; their sum is minimised.
+        image: The picture after this step, (1, 3, H, W) in [0, 1].
+        seconds: Since the run began.
+    """
+
+    index: int
+    total: int
+    losses: dict[str, float]
+    image: Tensor
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """The objective."""
+        return sum(self.losses.values())
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimate from the pace so far; steps of later stages cost more."""
+        return self.seconds * (self.total - self.index) / self.index
+
+
+def optimize_pixels(
+    image: Tensor,
+    objective: Objective,
+    *,
+    num_steps: int,
+    optimizer: OptimizerName = "lbfgs",
+    step_size: float = 0.02,
+    levels: int = 5,
+) -> Iterator[tuple[dict[str, float], Tensor]]:
+    """Minimise an objective over the pixels of an image, on its Laplacian pyramid.
+
+    L-BFGS moves each coefficient as far as its gradient asks, where Adam moves all alike and so
+    writes noise into places that the objective hardly sees. It evaluates the objective once a step.
+
+    Args:
+        image: Where to start. (1, 3, H, W) in [0, 1].
+        objective: Its terms; called with an image whose values may leave [0, 1] a little.
+        num_steps: Steps to take.
+        optimizer: `"lbfgs"`, or `"adam"` as in the papers.
+        step_size: Of Adam, in units of pixel values; L-BFGS finds its own.
+        levels: Of the pyramid; 1 is plain pixels.
+
+    Yields:
+        The terms before a step, and the image after it, (1, 3, H, W) in [0, 1].
+    """
+    pyramid = [p.requires_grad_() for p in _scale(to_pyramid(image.detach(), levels), 1 / GAIN)]
+    stepper = _build_optimizer(optimizer, pyramid, step_size)
+    terms: dict[str, Tensor] = {}
+
+    def evaluate() -> Tensor:
+        stepper.zero_grad()
+        current = from_pyramid(_scale(pyramid, GAIN))
+        terms.update(objective(current))
+        total = torch.stack([*terms.values(), _outside(current)]).sum()
+        total.backward()
+        return total
+
+    for _ in range(num_steps):
+        stepper.step(evaluate)  # pyright: ignore[reportArgumentType]
+        with torch.no_grad():
+            now = from_pyramid(_scale(pyramid, GAIN)).clamp(0, 1)
+        yield {name: float(term.detach()) for name, term in terms.items()}, now
+
+
+def _build_optimizer(
+    name: OptimizerName, parameters: list[Tensor], step_size: float
+) -> torch.optim.Optimizer:
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=step_size)
+    return torch.optim.LBFGS(
+        parameters, max_iter=1, history_size=20, tolerance_grad=0, tolerance_change=0
+    )
+
+
+def _scale(pyramid: list[Tensor], gain: float) -> list[Tensor]:
+    """Each level times gain ^ octave: a gain below 1 makes an optimiser care for fine detail."""
+    return [level * gain**octave for octave, level in enumerate(pyramid)]
+
+
+def to_pyramid(image: Tensor, levels: int) -> list[Tensor]:
+    """(N, 3, H, W) -> details from fine to coarse, and the rest.
+
+    Their `from_pyramid` is the image, but for the colour of its finest details: those of the first
+    `GREY_OCTAVES` are (N, 1, H, W). Stops early when a side would fall below 4 pixels.
+    """
+    pyramid: list[Tensor] = []
+    for octave in range(levels - 1):
+        height, width = image.shape[2:]
+        if min(height, width) < 8:
+            break
+        small = _resize(image, ((height + 1) // 2, (width + 1) // 2))
+        detail = image - _resize(small, (height, width))
+        pyramid.append(_grey(detail) if octave < GREY_OCTAVES else detail)
+        image = small
+    return [level.clone() for level in (*pyramid, image)]
+
+
+def from_pyramid(pyramid: list[Tensor]) -> Tensor:
+    """The image of a pyramid, (N, 3, H, W)."""
+    image = pyramid[-1]
+    for detail in reversed(pyramid[:-1]):
+        image = _resize(image, (detail.shape[2], detail.shape[3])) + detail
+    return image
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, down plus across: (N, 3, H, W) -> ()."""
+    down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
+    across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
+    return down + across
+
+
+class Clock:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Seconds since it was made."""
+        return time.perf_counter() - self._start
+
+
+def _grey(detail: Tensor) -> Tensor:
+    """(N, 3, H, W) -> (N, 1, H, W), the mean of the channels."""
+    return detail.mean(dim=1, keepdim=True)
+
+
+def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+
+
+def _outside(image: Tensor) -> Tensor:
+    """What keeps values in [0, 1] where a clamp would stop the gradient."""
+    return 100 * (image - image.clamp(0, 1)).square().mean()

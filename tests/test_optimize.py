@@ -1,0 +1,92 @@
+import pytest
+import torch
+
+from cxdemo.optimize import (
+    GREY_OCTAVES,
+    Step,
+    from_pyramid,
+    optimize_pixels,
+    to_pyramid,
+    total_variation,
+)
+
+
+def grey(image):
+    return image.mean(dim=1, keepdim=True).expand_as(image)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (37, 50), (9, 130)])
+@pytest.mark.parametrize("levels", [1, 2, 5])
+def test_a_pyramid_of_a_grey_image_gives_the_image_back(size, levels):
+    image = grey(torch.rand(1, 3, *size))
+    torch.testing.assert_close(from_pyramid(to_pyramid(image, levels)), image)
+
+
+def test_one_level_is_plain_pixels_in_full_colour():
+    image = torch.rand(1, 3, 16, 16)
+    (level,) = to_pyramid(image, 1)
+    assert torch.equal(level, image)
+
+
+def test_the_finest_octaves_hold_grey_alone():
+    channels = [level.shape[1] for level in to_pyramid(torch.rand(1, 3, 64, 64), 5)]
+    assert channels == [1] * GREY_OCTAVES + [3] * (5 - GREY_OCTAVES)
+
+
+def test_a_pyramid_keeps_luminance_and_smooth_colour():
+    image = torch.rand(1, 3, 64, 64)
+    back = from_pyramid(to_pyramid(image, 5))
+    torch.testing.assert_close(back.mean(1), image.mean(1))
+    flat = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    torch.testing.assert_close(from_pyramid(to_pyramid(flat, 5)), flat)
+
+
+def test_a_pyramid_stops_before_a_side_falls_below_four():
+    assert [level.shape[2] for level in to_pyramid(torch.rand(1, 3, 16, 16), 8)] == [16, 8, 4]
+
+
+def test_total_variation_of_a_checkerboard_is_two_and_of_a_flat_image_zero():
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    board = ((rows + columns) % 2).float().expand(1, 3, 8, 8)
+    assert total_variation(board) == 2
+    assert total_variation(torch.full((1, 3, 8, 8), 0.3)) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("levels", [1, 4])
+def test_a_known_minimum_is_reached(optimizer, levels):
+    goal = grey(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    start = torch.full((1, 3, 32, 32), 0.5)
+
+    def objective(image):
+        return {"distance": (image - goal).square().mean()}
+
+    steps = list(
+        optimize_pixels(start, objective, num_steps=150, optimizer=optimizer, levels=levels)
+    )
+    losses = [terms["distance"] for terms, _ in steps]
+    assert losses[0] == pytest.approx(float((start - goal).square().mean()))
+    assert losses[-1] < 0.01 * losses[0]
+    assert (steps[-1][1] - goal).abs().mean() < 0.03
+
+
+def test_values_stay_in_range_when_the_objective_pulls_them_out():
+    steps = optimize_pixels(
+        torch.full((1, 3, 16, 16), 0.5), lambda x: {"dark": x.mean()}, num_steps=40
+    )
+    *_, (_, image) = steps
+    assert image.min() >= 0
+    assert image.mean() < 0.2
+
+
+def test_the_start_is_left_as_it_was():
+    start = torch.full((1, 3, 16, 16), 0.5)
+    for _ in optimize_pixels(start, lambda x: {"dark": x.mean()}, num_steps=3, levels=1):
+        pass
+    assert torch.equal(start, torch.full((1, 3, 16, 16), 0.5))
+
+
+def test_a_step_sums_its_losses_and_estimates_what_is_left():
+    step = Step(index=2, total=10, losses={"a": 1.5, "b": 2.0}, image=torch.zeros(1), seconds=4.0)
+    assert step.loss == 3.5
+    assert step.seconds_left == 16.0
