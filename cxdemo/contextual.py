@@ -103,7 +103,7 @@ def contextual_loss(
         chunk_size: Rows of x per block. None: chosen from the sizes and the device.
 
     Shape:
-        - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy), floating point, any finite values.
+        - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy), floating point, finite; below 1e18 in float32.
         - x_mask: (N, 1, Hx, Wx), y_mask: (N, 1, Hy, Wy), bool.
         - returns: (), mean over N, in [max(0, log(Py / Px)), log Py] without masks. float32, or
           float64 for float64 features. An image with an empty mask counts as loss 0.
