@@ -19,6 +19,8 @@ names the right ETag; `whole=True` downloads the complete file and does notice.
 Only safetensors are read: nothing here can execute code from a file.
 """
 
+# pyright: strict
+
 import difflib
 import hashlib
 import json

@@ -18,6 +18,10 @@ The forward pass therefore keeps one block, and the backward pass recomputes the
 This file imports torch and nothing else: copy it.
 """
 
+# torch is only partly annotated; its unknown types are not our errors.
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator

@@ -5,6 +5,10 @@ each layer that it was built for. Layers carry the names of Simonyan and Zisserm
 after the ReLU, as the authors of the Contextual Loss do: their "conv4_2" is relu4_2.
 """
 
+# torch is only partly annotated; its unknown types are not our errors.
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import time
@@ -86,6 +90,9 @@ class VGGFeatures(nn.Module):
     Source:
         Simonyan and Zisserman, arXiv:1409.1556, configurations D and E.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -245,7 +252,8 @@ def load_features(
         names=names,
         notice=loaded.notice,
     )
-    return features.to(device, memory_format=torch.channels_last).eval()
+    features.convolutions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return features.to(device).eval()
 
 
 def check_layers(backbone: str, layers: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ shape (N, 3, H, W), RGB, sRGB-encoded, with values in [0, 1].
 """
 
 # Pillow, NumPy and torch are only partly annotated; their unknown types are not our errors.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
 import functools

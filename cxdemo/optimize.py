@@ -6,6 +6,10 @@ colours settle in a few steps. The two finest octaves hold grey alone: the eye h
 there, and networks leave coloured speckle. One level is plain pixels, in full colour.
 """
 
+# torch is only partly annotated; its unknown types are not our errors.
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import time
@@ -29,6 +33,10 @@ GREY_OCTAVES = 2
 
 GAIN = 0.7
 """What a step on one octave weighs against the next finer one; 0.7 fell faster than 1 and 1.4."""
+
+
+LONGEST_STEP = 0.03
+"""Root mean square of the longest step of L-BFGS, in pixel values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +106,9 @@ def optimize_pixels(
         return total
 
     for _ in range(num_steps):
-        stepper.step(evaluate)  # pyright: ignore[reportArgumentType]
+        before = [level.detach().clone() for level in pyramid]
+        stepper.step(evaluate)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        _limit_step(stepper, pyramid, before)
         with torch.no_grad():
             now = from_pyramid(_scale(pyramid, GAIN)).clamp(0, 1)
         yield {name: float(term.detach()) for name, term in terms.items()}, now
@@ -112,6 +122,22 @@ def _build_optimizer(
     return torch.optim.LBFGS(
         parameters, max_iter=1, history_size=20, tolerance_grad=0, tolerance_change=0
     )
+
+
+@torch.no_grad()
+def _limit_step(
+    stepper: torch.optim.Optimizer, pyramid: list[Tensor], before: list[Tensor]
+) -> None:
+    """Shortens a step of L-BFGS that is longer than `LONGEST_STEP`: no line search guards it."""
+    state = stepper.state[pyramid[0]]
+    if "t" not in state:
+        return  # Adam, whose steps have a length of their own
+    moves = [now - then for now, then in zip(pyramid, before, strict=True)]
+    length = torch.cat([move.flatten() for move in moves]).square().mean().sqrt()
+    factor = (LONGEST_STEP / length.clamp_min(1e-12)).clamp_max(1)
+    for level, then, move in zip(pyramid, before, moves, strict=True):
+        level.copy_(then + factor * move)
+    state["t"] = state["t"] * factor  # so that its next curvature pair sees the step that was made
 
 
 def _scale(pyramid: list[Tensor], gain: float) -> list[Tensor]:

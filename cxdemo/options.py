@@ -3,6 +3,8 @@
 Validation, command-line flags, sliders and the texts of errors all read the same declaration.
 """
 
+# pyright: strict, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,1 @@
+"""What the tabs and the command line run: images and a configuration in, steps out."""
