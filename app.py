@@ -1,0 +1,19 @@
+"""Entry point of the Space: builds the app and launches it.
+
+The environment is prepared before Gradio and the Hub client read it, which they do when imported.
+"""
+
+import os
+
+
+def main() -> None:
+    """Serve the app on this machine, or to the world when it runs in a Space."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from cxdemo.ui.app import build_app, launch_options
+
+    build_app().launch(**launch_options())
+
+
+if __name__ == "__main__":
+    main()

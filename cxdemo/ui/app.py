@@ -1,0 +1,66 @@
+"""The app: header, tabs, queue. A new tab is one line in `TABS`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from cxdemo.ui import header
+from cxdemo.ui.context import Context, default_context
+from cxdemo.ui.tabs import style_transfer
+from cxdemo.ui.theme import STYLE_SHEET, build_theme
+
+TABS: list[tuple[str, Callable[[Context], None]]] = [
+    ("Style transfer", style_transfer.build),
+]
+
+KEPT = 3600  # seconds that uploads and results stay on the server
+
+
+def build_app(ctx: Context | None = None) -> gr.Blocks:
+    """The whole page, ready to launch; loads no weights.
+
+    Args:
+        ctx: The pipelines. None: the real ones.
+    """
+    ctx = ctx or default_context()
+    with gr.Blocks(
+        title="Contextual Loss", analytics_enabled=False, delete_cache=(KEPT, KEPT)
+    ) as demo:
+        with gr.Row(elem_id="cx-top"):
+            gr.HTML(header.show_title(), elem_id="cx-title", scale=3, min_width=320)
+            status = gr.HTML(elem_id="cx-status", scale=2, js_on_load=header.THEME_SCRIPT)
+        gr.HTML(header.show_equations(), elem_id="cx-equations")
+        with gr.Tabs(elem_id="cx-tabs"):
+            for title, build in TABS:
+                with gr.Tab(title):
+                    build(ctx)
+        demo.load(
+            lambda: header.show_status(ctx),
+            None,
+            status,
+            api_name="weights_status",
+            api_visibility="private",
+            show_progress="hidden",
+            queue=False,
+        )
+    return demo.queue(default_concurrency_limit=1, max_size=20)
+
+
+def launch_options() -> dict[str, Any]:
+    """Arguments of `launch`: private by default, open to the world in a Space."""
+    everywhere = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"  # noqa: S104  a Space's proxy
+    return {
+        "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
+        "theme": build_theme(),
+        "css_paths": [STYLE_SHEET],
+        "ssr_mode": False,
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "max_file_size": "30mb",
+        "footer_links": ["api"],
+    }

@@ -1,0 +1,69 @@
+"""What the tabs are given to work with, so that a test can give them something else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cxdemo.optimize import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The pipelines and the machine, as the tabs see them.
+
+    Args:
+        transfer_style: As `cxdemo.pipelines.style_transfer.transfer_style`.
+        explain_style: As `cxdemo.pipelines.style_transfer.StyleExplanation`.
+        load_features: As `cxdemo.features.load_features`, with the device set.
+        locate: As `cxdemo.checkpoints.locate`.
+        device: Where to compute, such as "cpu" or "cuda".
+        device_name: The same for people.
+    """
+
+    transfer_style: Callable[..., Iterator[Step]]
+    explain_style: Callable[..., Any]
+    load_features: Callable[..., Any]
+    locate: Callable[[str], str | None]
+    device: str
+    device_name: str
+
+
+def default_context() -> Context:
+    """The real pipelines on the fastest device of this machine; no weights are loaded yet."""
+    from cxdemo.checkpoints import locate
+    from cxdemo.pipelines.style_transfer import StyleExplanation, transfer_style
+
+    device, device_name = find_device()
+    return Context(
+        transfer_style=transfer_style,
+        explain_style=StyleExplanation,
+        load_features=_remembered_features(device),
+        locate=locate,
+        device=device,
+        device_name=device_name,
+    )
+
+
+def find_device() -> tuple[str, str]:
+    """The device to compute on, for torch and for people."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", torch.cuda.get_device_name()
+    cores = os.cpu_count() or 1
+    return "cpu", f"CPU, {cores} core{'s' if cores > 1 else ''}"
+
+
+def _remembered_features(device: str) -> Callable[..., Any]:
+    """`load_features` on a device, which keeps the networks of the last few settings."""
+    from cxdemo.features import load_features
+
+    @lru_cache(maxsize=4)
+    def load(backbone: str, layers: tuple[str, ...], *, pooling: str) -> Any:
+        return load_features(backbone, layers, pooling=pooling, device=device)  # pyright: ignore[reportArgumentType]
+
+    return load

@@ -1,0 +1,72 @@
+"""Rows of small pictures as buttons: a mouse clicks them, a keyboard reaches them.
+
+Pictures travel inside the page as data URLs, so that they need no file that could expire.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+from PIL import Image, ImageOps
+
+_CLICK = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-index]');
+  if (button) trigger('select', {index: Number(button.dataset.index), value: button.title});
+});
+"""
+
+
+def build_thumbnails(
+    pictures: Sequence[Image.Image], titles: Sequence[str], *, label: str, elem_id: str
+) -> gr.HTML:
+    """A strip of square thumbnails; its `select` event gives the index."""
+    buttons = "".join(
+        f'<button type="button" data-index="{i}" title="{escape(title)}">'
+        f'<img src="{to_data_url(square(picture, 88))}" alt="{escape(title)}" loading="lazy">'
+        "</button>"
+        for i, (picture, title) in enumerate(zip(pictures, titles, strict=True))
+    )
+    html = f'<div class="cx-thumbs" role="group" aria-label="{escape(label)}">{buttons}</div>'
+    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+
+
+def build_cards(
+    cards: Sequence[tuple[Image.Image, Image.Image, Image.Image]],
+    titles: Sequence[str],
+    *,
+    label: str,
+    elem_id: str,
+) -> gr.HTML:
+    """Cards of a content, a style and their result; its `select` event gives the index."""
+    buttons = "".join(
+        f'<button type="button" class="cx-card" data-index="{i}" title="{escape(title)}">'
+        f'<img class="cx-result" src="{to_data_url(crop(result, 240, 180))}" alt="Result">'
+        f'<span class="cx-made-of"><img src="{to_data_url(square(content, 80))}" alt="Content">'
+        f'<b aria-hidden="true">+</b><img src="{to_data_url(square(style, 80))}" alt="Style">'
+        f"</span><em>{escape(title)}</em></button>"
+        for i, ((content, style, result), title) in enumerate(zip(cards, titles, strict=True))
+    )
+    html = f'<div class="cx-cards" role="group" aria-label="{escape(label)}">{buttons}</div>'
+    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+
+
+def square(picture: Image.Image, side: int) -> Image.Image:
+    """The middle of a picture."""
+    return crop(picture, side, side)
+
+
+def crop(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """A picture filled into a frame; what sticks out is cut off, less of it at the top."""
+    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS, centering=(0.5, 0.35))
+
+
+def to_data_url(picture: Image.Image) -> str:
+    """The picture as text that a page can hold."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

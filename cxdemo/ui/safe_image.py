@@ -1,0 +1,60 @@
+"""A picture picker that accepts whatever `cxdemo.images.load` does, and says why it refuses."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import gradio as gr
+from gradio.component_meta import ComponentMeta
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from cxdemo import images
+from cxdemo.ui.errors import to_toast
+
+
+class _WithoutStub(ComponentMeta):
+    """Makes a component class and nothing else: Gradio's own way also writes a .pyi file here."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
+        return super(ComponentMeta, mcs).__new__(mcs, name, bases, attrs)
+
+
+class SafeImage(gr.Image, metaclass=_WithoutStub):
+    """A `gr.Image` whose handlers get an upright, opaque sRGB picture or are not called at all."""
+
+    is_template = True  # uses the front end of gr.Image
+
+    def preprocess(self, payload: ImageData | None) -> Image.Image | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The picture of an upload; a file that is none becomes a message to the visitor."""
+        if payload is None:
+            return None
+        try:
+            return images.load(_source_of(payload))
+        except images.ImageError as error:
+            raise to_toast(error) from error
+
+
+def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Image | None:
+    """The picture of a raw upload, no larger than it can be used.
+
+    Raises:
+        ImageError: It is not a picture that can be used.
+    """
+    if payload is None:
+        return None
+    picture = images.load(_source_of(ImageData(**payload)))
+    picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _source_of(payload: ImageData) -> str | bytes:
+    """Path or bytes of an upload, which arrives as a file or as a data URL."""
+    if payload.path is not None:
+        return payload.path
+    try:
+        return base64.b64decode((payload.url or "").partition(",")[2], validate=True)
+    except binascii.Error as error:
+        raise images.ImageError("The picture arrived damaged: send it again.") from error

@@ -1,0 +1,220 @@
+"""One style transfer as the page sees it: pictures, settings, progress, result, explanation."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cxdemo import images
+from cxdemo.checkpoints import CheckpointError, find_checkpoint
+from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
+from cxdemo.ui.context import Context
+from cxdemo.ui.options_form import read_config
+
+SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
+PREVIEW = 512  # pixels of a preview's long side
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(eq=False, kw_only=True)
+class StyleRun:
+    """A style transfer, from its pictures to its result. It may be under way, stopped or done.
+
+    Args:
+        content: What the picture shows.
+        styles: What it is painted like.
+        shares: Weight of each style.
+        config: The settings asked for; once begun, those in use.
+    """
+
+    content: Image.Image
+    styles: list[Image.Image]
+    shares: list[float]
+    config: StyleTransferConfig
+    image: Image.Image | None = None
+    history: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
+    index: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    seconds_left: float = 0.0
+    notice: str | None = None
+    stopped: bool = False
+    _explanation: Any = None
+    _folder: Path | None = None
+
+    def steps(self, ctx: Context) -> Iterator[StyleRun]:
+        """Compute; yields itself after each step, until it is done or stopped."""
+        self.config, features, self.notice = load_backbone(ctx, self.config)
+        content, *styles = (
+            images.to_tensor(picture).to(ctx.device) for picture in (self.content, *self.styles)
+        )
+        for step in ctx.transfer_style(
+            content, styles, self.config, style_weights=self.shares, features=features
+        ):
+            self.image = images.to_pil(step.image)
+            self.history.append((step.index, step.losses))
+            self.index, self.total = step.index, step.total
+            self.seconds, self.seconds_left = step.seconds, step.seconds_left
+            yield self
+            if self.stopped:
+                return
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps were taken."""
+        return 0 < self.total == self.index
+
+    @property
+    def loss(self) -> float:
+        """The last value of the objective."""
+        return sum(self.history[-1][1].values()) if self.history else 0.0
+
+    def preview(self) -> Image.Image:
+        """What there is so far, always at one size, so that the page stays still."""
+        picture = self.image or self.content
+        factor = PREVIEW / max(picture.size)
+        width, height = (max(1, round(side * factor)) for side in picture.size)
+        return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+    def before(self) -> Image.Image:
+        """The content at the size of the result."""
+        size = self.image.size if self.image else self.content.size
+        return self.content.resize(size, Image.Resampling.LANCZOS)
+
+    def explain(
+        self, ctx: Context, x: float, y: float, *, count: int = 5
+    ) -> tuple[Box, list[StyleMatch], str]:
+        """The patch at a place of the result, its style patches, and the layer that was compared.
+
+        Args:
+            ctx: The pipelines.
+            x: Share of the width, in [0, 1].
+            y: Share of the height, in [0, 1].
+            count: How many style patches.
+
+        Raises:
+            ValueError: There is no result yet.
+        """
+        if self.image is None:
+            raise ValueError("There is no result to explain yet: press Run or choose an example.")
+        if self._explanation is None:
+            self._explanation = self._prepare_explanation(ctx, self.image)
+        explanation = self._explanation
+        row, column = explanation.cell(x, y)
+        rows, columns = explanation.grid
+        box = (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)
+        return box, explanation.at(x, y, count=count), explanation.layer
+
+    def _prepare_explanation(self, ctx: Context, image: Image.Image) -> Any:
+        config, features, _ = load_backbone(ctx, self.config)
+        result, *styles = (
+            images.to_tensor(picture).to(ctx.device) for picture in (image, *self.styles)
+        )
+        return ctx.explain_style(result, styles, config, features=features)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything needed to do it again, for JSON."""
+        return {
+            "made_by": "cxdemo",
+            "pipeline": "style_transfer",
+            "config": self.config.as_dict(),
+            "style_weights": self.shares,
+            "steps_taken": self.index,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def save(self) -> tuple[Path, Path]:
+        """The result as a PNG that carries its settings, and the settings as JSON."""
+        if self.image is None:
+            raise ValueError("There is no result to save yet: press Run or choose an example.")
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        settings = json.dumps(self.settings(), indent=2)
+        png, sidecar = self._folder / "stylized.png", self._folder / "stylized.json"
+        images.save_png(self.image, png, metadata={SETTINGS_KEY: settings})
+        sidecar.write_text(settings, encoding="utf-8")
+        return png, sidecar
+
+
+def load_backbone(
+    ctx: Context, config: StyleTransferConfig
+) -> tuple[StyleTransferConfig, Any, str | None]:
+    """The settings in use, their network, and what the visitor should know.
+
+    When the network that was asked for cannot be had, its stand-in is used and the notice says so.
+
+    Raises:
+        CheckpointError: The stand-in cannot be had either.
+        ValueError: The stand-in lacks a layer that was asked for.
+    """
+    try:
+        features = _load(ctx, config)
+        reason = f"{config.backbone} cannot be had"
+    except CheckpointError as error:
+        stand_in = find_checkpoint(config.backbone).fallback
+        if stand_in is None:
+            raise
+        reason = error.reason
+        features = _load(ctx, replace(config, backbone=stand_in))
+    used = getattr(features, "backbone", config.backbone)
+    if used == config.backbone:
+        return config, features, None
+    return replace(config, backbone=used), features, f"{reason}. {used} is used instead."
+
+
+def _load(ctx: Context, config: StyleTransferConfig) -> Any:
+    return ctx.load_features(config.backbone, config.layers, pooling=config.pooling)
+
+
+def read_settings(text: str) -> tuple[StyleTransferConfig, list[float]]:
+    """Configuration and style weights from the JSON that `StyleRun.settings` gave.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        settings = json.loads(text)
+        values, weights = settings["config"], settings.get("style_weights", [1.0])
+        weights = [float(weight) for weight in weights]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "This file holds no settings of a style transfer: choose a PNG or JSON that was "
+            "downloaded here."
+        ) from error
+    return read_config(StyleTransferConfig, values), weights
+
+
+def read_settings_file(path: Path) -> tuple[StyleTransferConfig, list[float]]:
+    """Configuration and style weights from a downloaded PNG or JSON.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    content = path.read_bytes()
+    if content.startswith(b"\x89PNG"):
+        return read_settings(images.read_png_metadata(content).get(SETTINGS_KEY, ""))
+    return read_settings(content[:100_000].decode("utf-8", errors="replace"))
+
+
+def choose_styles(
+    pictures: Sequence[Image.Image | None], weights: Sequence[float]
+) -> tuple[list[Image.Image], list[float]]:
+    """The styles that were given and count for something, with their weights.
+
+    Raises:
+        ValueError: None does.
+    """
+    pairs = [(p, w) for p, w in zip(pictures, weights, strict=True) if p is not None and w > 0]
+    if not pairs:
+        raise ValueError("Choose a style picture first, with a weight above 0.")
+    return [picture for picture, _ in pairs], [float(weight) for _, weight in pairs]

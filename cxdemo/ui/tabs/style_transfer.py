@@ -1,0 +1,542 @@
+"""The style transfer tab: components, and which handler each event calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context as BeingBuilt
+from PIL import Image
+
+from cxdemo.images import ImageError
+from cxdemo.options import options_of
+from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
+from cxdemo.ui import examples, match_overlay, picture_cards
+from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.loss_curve import draw_loss_curve
+from cxdemo.ui.options_form import control_for, read_config, show_config
+from cxdemo.ui.pace import Pace, typical_pace, work_of
+from cxdemo.ui.safe_image import SafeImage, read_upload
+from cxdemo.ui.style_api import EXPLAIN, MODEL, add_endpoints
+from cxdemo.ui.style_progress import tell_estimate, tell_progress
+from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
+
+OPTIONS = options_of(StyleTransferConfig)
+PRESET_NAMES = {"fast": "Fast", "paper": "Paper", "authors": "Authors' settings"}
+LARGEST = int(OPTIONS["size"].maximum or 1024)  # pixels; more of an upload is never used
+REFRESH = 0.3  # seconds between two updates of the page
+
+Updates = dict[Any, Any]
+Finished = list[tuple[examples.Example, StyleRun]]
+# A message of an event outside of the queue never reaches the visitor (Gradio 6.31), so what may
+# refuse goes through the queue, where it waits for nobody.
+QUICK: dict[str, Any] = {"concurrency_limit": None}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The components that handlers write to."""
+
+    content: SafeImage
+    styles: list[SafeImage]
+    weights: list[gr.Slider]
+    preset: gr.Radio
+    controls: dict[str, Any]
+    estimate: gr.HTML
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    views: gr.Tabs
+    live: gr.Image
+    compare: gr.ImageSlider
+    position: gr.Slider
+    result: gr.Image
+    matched: gr.Image
+    told: gr.HTML
+    x: gr.Slider
+    y: gr.Slider
+    curve: gr.HTML
+    png: gr.DownloadButton
+    json: gr.DownloadButton
+    state: gr.State
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a run reads."""
+        return {self.content, *self.styles, *self.weights, self.preset, *self.controls.values()}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes."""
+        return [
+            self.run, self.stop, self.status, self.views, self.live, self.compare, self.result,
+            self.matched, self.told, self.curve, self.png, self.json, self.state,
+        ]  # fmt: skip
+
+
+def build(ctx: Context) -> None:
+    """Add the tab to the page that is being built."""
+    shown = examples.finished_examples()
+    with gr.Row(elem_id="cx-style", equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_id="cx-inputs"):
+            content, style, strips = _build_pickers()
+            preset, controls, estimate, run, stop = _build_settings()
+            styles, weights = _build_more_styles(style)
+        with gr.Column(scale=6, min_width=320, elem_id="cx-outputs"):
+            results = _build_results()
+    advanced, upload = _build_advanced()
+    controls |= advanced
+    cards = _build_examples(shown)
+    page = Page(
+        content=content, styles=styles, weights=weights, preset=preset, controls=controls,
+        estimate=estimate, run=run, stop=stop, **results,
+    )  # fmt: skip
+    pace = typical_pace(ctx.device)
+    _wire_pickers(page, strips)
+    _wire_settings(page, pace, upload)
+    _wire_run(page, ctx, pace)
+    _wire_views(page, ctx)
+    _wire_examples(page, cards, shown)
+    add_endpoints(ctx)
+
+
+# ------------------------------------------------------------------------------- components
+
+
+def _build_pickers() -> tuple[SafeImage, SafeImage, dict[Any, SafeImage]]:
+    """Content, style, and the strips of pictures to start from."""
+    with gr.Row(elem_id="cx-pickers", equal_height=True):
+        with gr.Column(min_width=150):
+            content = _picker("Content", "cx-content")
+            content_strip = _strip("portrait", "photo", label="Pictures for the content")
+        with gr.Column(min_width=150):
+            style = _picker("Style", "cx-style-picture")
+            style_strip = _strip("painting", label="Paintings for the style")
+    return content, style, {content_strip: content, style_strip: style}
+
+
+def _build_more_styles(style: SafeImage) -> tuple[list[SafeImage], list[gr.Slider]]:
+    """Two more styles, and the weight of each of the three."""
+    with gr.Accordion("Blend in more styles", open=False, elem_id="cx-more-styles"):
+        first = gr.Slider(0, 1, 1, step=0.05, label="Weight of the style above")
+        with gr.Row():
+            with gr.Column(min_width=150):
+                second = _picker("Second style", "cx-style-2", "if you like")
+                second_weight = gr.Slider(0, 1, 0.5, step=0.05, label="Its weight")
+            with gr.Column(min_width=150):
+                third = _picker("Third style", "cx-style-3", "if you like")
+                third_weight = gr.Slider(0, 1, 0.5, step=0.05, label="Its weight")
+    return [style, second, third], [first, second_weight, third_weight]
+
+
+def _picker(label: str, elem_id: str, hint: str = "or choose below") -> SafeImage:
+    return SafeImage(
+        label=label,
+        format="png",
+        type="pil",
+        sources=["upload"],
+        buttons=[],
+        height=170,
+        elem_id=elem_id,
+        elem_classes="cx-picker",
+        alt_text=f"{label} picture",
+        placeholder=f"Drop a {label.lower()} picture, {hint}",
+    )
+
+
+def _strip(*kinds: str, label: str) -> gr.HTML:
+    files = examples.picture_files(*kinds)
+    pictures = [examples.open_picture(path) for path in files]
+    titles = [examples.title_of(path) for path in files]
+    return picture_cards.build_thumbnails(
+        pictures, titles, label=label, elem_id=f"cx-strip-{kinds[-1]}"
+    )
+
+
+def _build_settings() -> tuple[gr.Radio, dict[str, Any], gr.HTML, gr.Button, gr.Button]:
+    """Presets, the simple options of the configuration, Run and Stop."""
+    names = [(PRESET_NAMES.get(name, name.capitalize()), name) for name in PRESETS]
+    preset = gr.Radio(names, value="fast", label="Preset", elem_id="cx-preset")
+    simple = [name for name, known in OPTIONS.items() if not known.advanced]
+    with gr.Row(elem_id="cx-simple"):
+        controls = {name: _control(name, brief=True) for name in simple}
+    with gr.Row(elem_id="cx-run-row"):
+        run = gr.Button("Run", variant="primary", scale=3, min_width=140, elem_id="cx-run")
+        stop = gr.Button(
+            "Stop", variant="secondary", interactive=False, min_width=90, elem_id="cx-stop"
+        )
+    estimate = gr.HTML(elem_id="cx-estimate")
+    return preset, controls, estimate, run, stop
+
+
+def _build_advanced() -> tuple[dict[str, Any], gr.UploadButton]:
+    """The other options, and a way to take all of them from an earlier result."""
+    with gr.Accordion("Advanced", open=False, elem_id="cx-advanced"):
+        with gr.Row(elem_id="cx-advanced-options"):
+            controls = {n: _control(n) for n, known in OPTIONS.items() if known.advanced}
+        upload = gr.UploadButton(
+            "Use the settings of a downloaded result (PNG or JSON)",
+            file_types=[".png", ".json"],
+            size="sm",
+        )
+    return controls, upload
+
+
+def _control(name: str, *, brief: bool = False) -> Any:
+    return control_for(OPTIONS[name], brief=brief, elem_id=f"cx-option-{name}")
+
+
+def _build_results() -> dict[str, Any]:
+    """The views of the result, the loss curve and the downloads, by their names in `Page`."""
+    made: dict[str, Any] = {"state": gr.State(None, time_to_live=3600)}
+    made["status"] = gr.HTML(elem_id="cx-progress")
+    with gr.Tabs(elem_id="cx-views", overflow_behavior="wrap") as made["views"]:
+        with gr.Tab("Result", id="live"):
+            made["live"] = gr.Image(
+                **_shown(
+                    "Result", "cx-live", format="jpeg", buttons=["fullscreen"], show_label=False
+                )
+            )
+        with gr.Tab("Before / after", id="compare"):
+            made["compare"] = gr.ImageSlider(
+                format="png",
+                type="pil",
+                interactive=False,
+                show_label=False,
+                buttons=["fullscreen"],
+                height=420,
+                elem_id="cx-compare",
+            )
+            made["position"] = gr.Slider(
+                0, 100, 50, step=1, label="Where the two meet, %", elem_id="cx-position"
+            )
+        with gr.Tab("Why like this?", id="why"):
+            gr.HTML(
+                '<p class="cx-hint">Click a place of the result, or move the sliders with the '
+                "arrow keys: the style patches it took after light up.</p>"
+            )
+            with gr.Row(elem_id="cx-why"):
+                made["result"] = gr.Image(**_shown("Result: click it", "cx-why-result"))
+                made["matched"] = gr.Image(**_shown("Matched style patches", "cx-why-style"))
+            with gr.Row():
+                made["x"] = gr.Slider(0, 100, 50, step=1, label="Across, %", elem_id="cx-x")
+                made["y"] = gr.Slider(0, 100, 50, step=1, label="Down, %", elem_id="cx-y")
+            made["told"] = gr.HTML(elem_id="cx-why-told")
+    made["curve"] = gr.HTML(draw_loss_curve([], total=0), elem_id="cx-losses")
+    with gr.Row(elem_id="cx-downloads"):
+        made["png"] = gr.DownloadButton(
+            "Download PNG, settings inside", interactive=False, size="sm", elem_id="cx-png"
+        )
+        made["json"] = gr.DownloadButton(
+            "Settings as JSON", interactive=False, size="sm", elem_id="cx-json"
+        )
+    return made
+
+
+def _shown(label: str, elem_id: str, **changes: Any) -> dict[str, Any]:
+    """Arguments of an image that only shows something."""
+    common = {
+        "label": label,
+        "format": "png",
+        "type": "pil",
+        "interactive": False,
+        "buttons": [],
+        "elem_id": elem_id,
+        "alt_text": label,
+    }
+    return common | changes
+
+
+def _build_examples(shown: Finished) -> gr.HTML:
+    cards = [(job.content, job.styles[0], job.image or job.content) for _, job in shown]
+    gr.HTML('<h2 class="cx-heading">Finished examples, one click away</h2>', visible=bool(shown))
+    titles = [example.title for example, _ in shown]
+    return picture_cards.build_cards(cards, titles, label="Examples", elem_id="cx-examples")
+
+
+# ------------------------------------------------------------------------------------ events
+
+
+def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
+    for index, picker in enumerate([page.content, *page.styles]):
+        picker.upload(
+            accept_upload,
+            picker,
+            picker,
+            preprocess=False,
+            api_name=f"accept_upload_{index}",
+            **PRIVATE,
+        )
+    for strip, picker in strips.items():
+        kinds = ("portrait", "photo") if picker is page.content else ("painting",)
+        strip.select(
+            _pick_from(examples.picture_files(*kinds)),
+            None,
+            picker,
+            api_name=f"pick_{kinds[-1]}",
+            queue=False,
+            **PRIVATE,
+        )
+
+
+def accept_upload(payload: dict[str, Any] | None) -> Image.Image | None:
+    """An upload as it will be used, or an empty picker and the reason why."""
+    try:
+        return read_upload(payload, long_side=LARGEST)
+    except ImageError as error:
+        gr.Warning(str(error), title="This file cannot be used", duration=12)
+        return None
+
+
+def _pick_from(files: list[Path]) -> Callable[..., Image.Image]:
+    def pick(event: gr.SelectData) -> Image.Image:
+        return examples.open_picture(files[int(event.index)])  # pyright: ignore[reportArgumentType]
+
+    return pick
+
+
+def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
+    controls = page.controls
+    targets = [*controls.values()]
+
+    def choose_preset(name: str) -> Updates:
+        return show_config(load_preset(name), controls)
+
+    def load_settings(file: str) -> Updates:
+        config, _ = read_settings_file(Path(file))
+        gr.Info("The settings of the file are in place.")
+        return show_config(config, controls)
+
+    def estimate(values: Mapping[Any, Any]) -> str:
+        try:
+            config = read_controls(values, controls)
+        except ValueError as error:
+            return tell_estimate(None, str(error), None)
+        styles = [values[style] for style in page.styles]
+        work = work_of(config, styles=max(1, sum(style is not None for style in styles)))
+        name = PRESET_NAMES.get(values[page.preset], "")
+        changed = [
+            OPTIONS[k].label
+            for k in OPTIONS
+            if getattr(config, k) != getattr(PRESETS[values[page.preset]], k)
+        ]
+        return tell_estimate(config, name, pace.seconds(work), changed=changed)
+
+    page.preset.input(
+        readable(choose_preset), page.preset, targets, api_name="choose_preset", queue=False,
+        **PRIVATE,
+    )  # fmt: skip
+    upload.upload(
+        readable(load_settings), upload, targets, api_name="load_settings", **QUICK, **PRIVATE
+    )
+    gr.on(
+        [page_load(), *(control.change for control in (page.preset, *targets))],
+        estimate,
+        {page.preset, *targets, *page.styles},
+        page.estimate,
+        api_name="estimate_time",
+        trigger_mode="always_last",
+        queue=False,
+        **PRIVATE,
+    )
+
+
+def read_controls(values: Mapping[Any, Any], controls: Mapping[str, Any]) -> StyleTransferConfig:
+    """The configuration that the controls show."""
+    return read_config(StyleTransferConfig, {n: values[c] for n, c in controls.items()})
+
+
+def _wire_run(page: Page, ctx: Context, pace: Pace) -> None:
+    def prepare(values: Mapping[Any, Any]) -> StyleRun:
+        if values[page.content] is None:
+            raise ValueError("Choose a content picture first: drop one, or click a small picture.")
+        styles, shares = choose_styles(
+            [values[style] for style in page.styles], [values[weight] for weight in page.weights]
+        )
+        config = read_controls(values, page.controls)
+        return StyleRun(content=values[page.content], styles=styles, shares=shares, config=config)
+
+    def begin(values: Mapping[Any, Any]) -> Updates:
+        prepare(values)
+        return {
+            page.run: gr.Button("Running…", interactive=False),
+            page.stop: gr.Button(interactive=True),
+            page.views: gr.Tabs(selected="live"),
+            page.status: tell_progress(None),
+            page.state: None,
+        }
+
+    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
+        job = prepare(values)
+        yield {page.state: job, page.live: job.preview(), page.status: tell_progress(job)}
+        shown_at = 0.0
+        try:
+            for _ in job.steps(ctx):
+                if job.index == 1 and job.notice:
+                    gr.Warning(job.notice, title="Another network is used", duration=15)
+                if time.monotonic() - shown_at >= REFRESH:
+                    shown_at = time.monotonic()
+                    yield show_progress(page, job)
+        except Exception:
+            job.stopped = True
+            yield show_result(page, job)
+            raise
+        pace.observe(work_of(job.config, styles=len(job.styles)), job.seconds)
+        yield show_result(page, job)
+
+    def stop(job: StyleRun | None) -> Updates:
+        if job is None:
+            return {**idle(page), page.status: tell_progress(None, stopped=True)}
+        job.stopped = True
+        return show_result(page, job)
+
+    _scroll_on(page.run.click, "scroll_on_run")
+    started = page.run.click(
+        readable(begin), page.inputs, page.outputs, api_name="begin_style", **QUICK, **PRIVATE
+    )
+    running = started.success(
+        readable(run), page.inputs, page.outputs, api_name="run_style", **MODEL, **PRIVATE
+    )
+    page.stop.click(
+        readable(stop), page.state, page.outputs, api_name="stop_style", cancels=[running],
+        queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def idle(page: Page) -> Updates:
+    """The buttons as they are when nothing runs."""
+    return {
+        page.run: gr.Button("Run", interactive=True),
+        page.stop: gr.Button(interactive=False),
+    }
+
+
+def show_progress(page: Page, job: StyleRun) -> Updates:
+    """What is there so far."""
+    return {
+        page.live: job.preview(),
+        page.status: tell_progress(job),
+        page.curve: draw_loss_curve(job.history, total=job.total),
+    }
+
+
+def show_result(page: Page, job: StyleRun) -> Updates:
+    """A result that can be compared, explained and downloaded, whether finished or stopped."""
+    common = {**idle(page), page.state: job, page.status: tell_progress(job, stopped=job.stopped)}
+    if job.image is None:
+        return common
+    png, sidecar = job.save()
+    return {
+        **common,
+        page.live: str(png),
+        page.compare: (job.before(), job.image),
+        page.result: match_overlay.enlarge(job.image),
+        page.matched: match_overlay.mark_matches(job.styles, []),
+        page.told: "",
+        page.curve: draw_loss_curve(job.history, total=job.total),
+        page.png: gr.DownloadButton(value=str(png), interactive=True),
+        page.json: gr.DownloadButton(value=str(sidecar), interactive=True),
+    }
+
+
+SCROLL_TO_RESULT = """() => {
+  const result = document.querySelector('#cx-outputs');
+  const top = result.getBoundingClientRect().top;
+  if (top < 0 || top > innerHeight / 2) result.scrollIntoView({behavior: 'smooth'});
+}"""
+
+
+def _scroll_on(event: Callable[..., Any], api_name: str) -> None:
+    """Bring the result into view where it is not, as on a phone."""
+    event(None, None, None, js=SCROLL_TO_RESULT, api_name=api_name, queue=False, **PRIVATE)
+
+
+def _wire_views(page: Page, ctx: Context) -> None:
+    def pick_place(event: gr.SelectData, picture: Image.Image) -> tuple[int, int]:
+        x, y = event.index
+        return round(100 * x / picture.width), round(100 * y / picture.height)
+
+    def explain(job: StyleRun | None, x: float, y: float) -> Updates:
+        if job is None:
+            raise ValueError("There is no result to explain yet: press Run or choose an example.")
+        place, matches, layer = job.explain(ctx, x / 100, y / 100)
+        marked = match_overlay.mark_place(job.image or job.content, place)
+        return {
+            page.result: marked,
+            page.matched: match_overlay.mark_matches(job.styles, matches),
+            page.told: match_overlay.tell_matches(
+                matches, layer=layer, bandwidth=job.config.style_bandwidth
+            )
+            + match_overlay.list_matches(matches, several_styles=len(job.styles) > 1),
+        }
+
+    page.position.input(
+        lambda share: gr.ImageSlider(slider_position=share),
+        page.position,
+        page.compare,
+        api_name="move_slider",
+        trigger_mode="always_last",
+        queue=False,
+        **PRIVATE,
+    )
+    inputs, outputs = [page.state, page.x, page.y], [page.result, page.matched, page.told]
+    page.result.select(
+        readable(pick_place), page.result, [page.x, page.y], api_name="pick_place", **QUICK,
+        **PRIVATE,
+    ).success(
+        readable(explain), inputs, outputs, api_name="explain_click", **EXPLAIN, **PRIVATE
+    )  # fmt: skip
+    gr.on(
+        [page.x.input, page.y.input],
+        readable(explain),
+        inputs,
+        outputs,
+        api_name="explain_keys",
+        trigger_mode="always_last",
+        **EXPLAIN,
+        **PRIVATE,
+    )
+
+
+def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
+    targets = [page.content, *page.styles, page.preset, *page.controls.values(), *page.weights]
+
+    def choose(event: gr.SelectData) -> Updates:
+        return show_example(shown[int(event.index)][0])  # pyright: ignore[reportArgumentType]
+
+    def open_first() -> Updates:
+        return show_example(shown[0][0]) if shown else {page.estimate: gr.skip()}
+
+    def show_example(example: examples.Example) -> Updates:
+        job = examples.open_example(example)
+        return {
+            **show_result(page, job),
+            **show_config(job.config, page.controls),
+            page.preset: example.preset,
+            page.content: job.content,
+            **dict(zip(page.styles, [job.styles[0], None, None], strict=True)),
+            page.weights[0]: 1.0,
+            page.views: gr.Tabs(selected="live"),
+        }
+
+    outputs = [*targets, *page.outputs, page.estimate]
+    options: dict[str, Any] = {"queue": False, **PRIVATE}
+    _scroll_on(cards.select, "scroll_on_example")
+    cards.select(readable(choose), None, outputs, api_name="open_example", **options)
+    gr.on(
+        page_load(), readable(open_first), None, outputs, api_name="open_first_example", **options
+    )
+
+
+def page_load() -> Callable[..., Any]:
+    """The event of a visitor's arrival."""
+    page = BeingBuilt.root_block
+    if page is None:
+        raise RuntimeError("A tab is built inside `with gr.Blocks()`.")
+    return page.load

@@ -1,0 +1,1 @@
+"""Tests of the running app: as a program calls it, and in a browser."""

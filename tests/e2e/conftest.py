@@ -1,0 +1,69 @@
+"""The app as a visitor meets it: `python app.py` in a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120  # seconds; a machine that does much else is slow to import torch
+
+
+class App(NamedTuple):
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    """The running app, without a network."""
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    port = _free_port()
+    environment = os.environ | {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(log.parent / "gradio"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(log.parent / "hub"),
+    }
+    for variable in ("SPACE_ID", "GRADIO_SERVER_NAME", "GRADIO_ANALYTICS_ENABLED"):
+        environment.pop(variable, None)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/", process, log)
+        yield App(f"http://127.0.0.1:{port}/", log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(url, process, log):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"app.py ended with status {process.returncode}:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  our own address
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"app.py did not answer within {PATIENCE} s:\n{log.read_text()}")

@@ -1,0 +1,1 @@
+"""Tests of the page, with pipelines that answer at once."""

@@ -1,0 +1,53 @@
+"""What the tests of the page share."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # both are read at import
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from cxdemo.checkpoints import CheckpointError
+from cxdemo.ui.context import Context
+from ui.fake_pipeline import FakeExplanation, FakeFeatures, build_demo, fake_transfer
+
+
+@pytest.fixture
+def ctx():
+    return Context(
+        transfer_style=fake_transfer,
+        explain_style=FakeExplanation,
+        load_features=lambda backbone, layers, *, pooling: FakeFeatures(backbone),
+        locate=lambda name: "embedded" if name == "vgg16" else None,
+        device="cpu",
+        device_name="CPU, 2 cores",
+    )
+
+
+@pytest.fixture
+def ctx_without_vgg19(ctx):
+    def load(backbone, layers, *, pooling):
+        if backbone == "vgg19":
+            raise CheckpointError("vgg19 cannot be had: the Hub did not answer", "try later")
+        return FakeFeatures(backbone)
+
+    return replace(ctx, load_features=load)
+
+
+@pytest.fixture
+def content():
+    torch.manual_seed(0)
+    return Image.effect_noise((96, 64), 60).convert("RGB")
+
+
+@pytest.fixture
+def style():
+    return Image.new("RGB", (80, 80), (200, 120, 20))
+
+
+@pytest.fixture
+def demo(ctx):
+    return build_demo(ctx)

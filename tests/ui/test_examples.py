@@ -1,0 +1,73 @@
+"""Examples that are one click from a finished result."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cxdemo import images
+from cxdemo.ui import examples
+from cxdemo.ui.examples import EXAMPLES, Example
+
+
+def test_there_are_six_to_eight_and_their_pictures_exist():
+    assert 6 <= len(EXAMPLES) <= 8
+    for example in EXAMPLES:
+        assert all(path.is_file() for path in example.pictures), example.name
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
+def test_results_are_there_and_up_to_date(example):
+    again = "make them again: python -m cxdemo.ui.examples"
+    assert examples.stored_key(example) == example.key, again
+    run = examples.open_example(example)
+    assert run.finished
+    assert run.config == example.config
+    assert len(run.history) > 10
+    assert examples.result_of(example).stat().st_size < 600_000
+
+
+def test_key_changes_with_settings():
+    example = EXAMPLES[0]
+    assert replace(example, changes={"seed": 1}).key != example.key
+
+
+def test_make_result_can_be_opened_again(ctx, tmp_path):
+    example = replace(EXAMPLES[0], changes={"num_steps": 130, "size": 64})
+    for _ in examples.make_result(example, ctx, folder=tmp_path):
+        pass
+    run = examples.open_example(example, folder=tmp_path)
+    assert examples.stored_key(example, folder=tmp_path) == example.key
+    assert (run.config, run.index, run.total) == (example.config, 130, 130)
+    assert max(run.image.size) == 64
+    assert run.history[-1][0] == 130
+    assert len(run.history) <= examples.POINTS_KEPT + 1
+
+
+def test_unreadable_results_are_left_out(tmp_path, caplog):
+    example = EXAMPLES[0]
+    picture = examples.open_picture(example.pictures[0])
+    stored = {"config": {"no_such_option": 1}, "steps_taken": 1, "seconds": 1, "losses": []}
+    images.save_png(
+        picture,
+        examples.result_of(example, folder=tmp_path),
+        metadata={examples.SETTINGS_KEY: json.dumps(stored)},
+    )
+    assert examples.finished_examples(folder=tmp_path) == []
+    assert "no_such_option" in caplog.text
+
+
+def test_titles_come_from_file_names():
+    (path,) = [p for p in examples.picture_files("photo") if "city" in p.name]
+    assert examples.title_of(path) == "City night"
+
+
+def test_a_visitor_cannot_change_the_pictures_of_another():
+    path = EXAMPLES[0].pictures[0]
+    examples.open_picture(path).paste((0, 0, 0), (0, 0, 9, 9))
+    assert examples.open_picture(path).getpixel((1, 1)) != (0, 0, 0)
+
+
+def test_example_is_keyword_only():
+    with pytest.raises(TypeError):
+        Example("a", "b", "c")

@@ -1,0 +1,193 @@
+"""The small parts of the page, each on its own."""
+
+import base64
+import io
+
+import gradio as gr
+import pytest
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from cxdemo.pipelines.style_transfer import PRESETS, StyleMatch, StyleTransferConfig, load_preset
+from cxdemo.ui import match_overlay, pace, picture_cards
+from cxdemo.ui.errors import UNEXPECTED, readable
+from cxdemo.ui.loss_curve import MOST_POINTS, draw_loss_curve
+from cxdemo.ui.options_form import read_config
+from cxdemo.ui.safe_image import SafeImage
+
+# ------------------------------------------------------------------------------ safe_image
+
+
+def test_safe_image_reads_upright_rgb(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # turned by a quarter
+    Image.new("CMYK", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    picture = SafeImage().preprocess(ImageData(path=str(tmp_path / "a.jpg")))
+    assert (picture.mode, picture.size) == ("RGB", (20, 40))
+
+
+def test_safe_image_takes_data_urls_and_nothing():
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 30), "red").save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    assert SafeImage().preprocess(ImageData(url=url)).size == (20, 30)
+    assert SafeImage().preprocess(None) is None
+
+
+def test_safe_image_says_what_is_wrong(tmp_path):
+    (tmp_path / "<b>.png").write_bytes(b"%PDF-1.4")
+    with pytest.raises(gr.Error, match=r"&lt;b&gt;\.png” is a PDF document") as raised:
+        SafeImage().preprocess(ImageData(path=str(tmp_path / "<b>.png")))
+    assert str(tmp_path) not in raised.value.message
+    with pytest.raises(gr.Error, match="arrived damaged"):
+        SafeImage().preprocess(ImageData(url="data:image/png;base64,???"))
+
+
+def test_safe_image_is_drawn_by_gradios_own_front_end_and_writes_no_stub():
+    import inspect
+    from pathlib import Path
+
+    assert SafeImage().get_block_name() == "image"
+    assert not Path(inspect.getfile(SafeImage)).with_suffix(".pyi").exists()
+
+
+# ---------------------------------------------------------------------------------- errors
+
+
+def test_errors_are_sentences_and_results_pass():
+    assert readable(lambda: 3)() == 3
+
+    @readable
+    def broken():
+        raise KeyError("/secret")
+
+    with pytest.raises(gr.Error) as raised:
+        broken()
+    assert raised.value.message == UNEXPECTED
+
+
+def test_errors_inside_a_generator_come_after_what_it_gave():
+    @readable
+    def two():
+        yield 1
+        raise ValueError("stop here")
+
+    steps = two()
+    assert next(steps) == 1
+    with pytest.raises(gr.Error, match="stop here"):
+        next(steps)
+
+
+# ---------------------------------------------------------------------------- options_form
+
+
+def test_read_config_mends_what_json_and_sliders_do_to_types():
+    values = {"num_steps": 12.0, "style_layers": ["conv3_2"], "style_weight": 2}
+    config = read_config(StyleTransferConfig, values)
+    assert config.num_steps == 12
+    assert isinstance(config.num_steps, int)
+    assert config.style_layers == ("conv3_2",)
+    assert isinstance(config.style_weight, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"size": None}, "Size is empty"),
+        ({"size": "wide"}, "Size cannot be 'wide'"),
+        ({"sice": 64}, "no setting named 'sice'"),
+        ({"size": 63}, "size must lie in"),
+    ],
+)
+def test_read_config_says_what_is_wrong(values, said):
+    with pytest.raises(ValueError, match=said):
+        read_config(StyleTransferConfig, values)
+
+
+# ------------------------------------------------------------------------------------ pace
+
+
+def test_work_grows_with_size_and_steps_and_styles():
+    small, large = (pace.work_of(load_preset("fast", size=size)) for size in (128, 256))
+    assert 2 < large / small < 16
+    config = PRESETS["fast"]
+    assert pace.work_of(config, steps=config.num_steps) == pace.work_of(config)
+    assert pace.work_of(config, steps=10) < pace.work_of(config)
+    assert pace.work_of(config, styles=2) > pace.work_of(config)
+    assert pace.work_of(PRESETS["paper"]) > 3 * pace.work_of(config)
+
+
+def test_pace_learns():
+    learnt = pace.Pace(None)
+    assert learnt.seconds(1e12) is None
+    learnt.observe(1e12, 1.0)  # too short to say anything
+    assert learnt.seconds(1e12) is None
+    learnt.observe(1e12, 50.0)
+    assert learnt.seconds(2e12) == pytest.approx(100.0)
+    assert pace.typical_pace("cuda").seconds(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(2, "about 10 s"), (52, "about 50 s"), (1000, "about 17 minutes"), (9000, "about 2.5 hours")],
+)
+def test_durations_are_no_more_precise_than_they_are(seconds, said):
+    assert pace.say_duration(seconds) == said
+
+
+# ------------------------------------------------------------------------------ loss_curve
+
+
+def test_loss_curve_has_a_line_a_term_and_says_its_values():
+    history = [(i, {"style": 4.0 / i, "<x>": 1.0}) for i in range(1, 1001)]
+    svg = draw_loss_curve(history, total=1000)
+    assert svg.count("<polyline") == 2
+    assert "&lt;x&gt;" in svg
+    assert "<x>" not in svg
+    assert 'aria-label="Losses at step 1000 of 1000: style 0.004' in svg
+    points = svg.split('points="')[1].split('"')[0].split()
+    assert len(points) <= MOST_POINTS + 1
+    assert points[-1].startswith("632.0,")  # the last step touches the right end
+    assert "<svg" not in draw_loss_curve(history[:1], total=10)
+
+
+# --------------------------------------------------------------------------- match_overlay
+
+
+def test_boxes_lie_where_the_matches_are():
+    style = Image.new("RGB", (72, 36), "black")
+    match = StyleMatch(0, (0.5, 0.5, 0.75, 1.0), 0.4)
+    marked = match_overlay.mark_matches([style], [match])
+    assert marked.size == (720, 360)
+    orange = (0xE6, 0x9F, 0x00)
+    assert marked.getpixel((361, 250)) == orange  # left edge of the box
+    assert marked.getpixel((200, 250)) == (0, 0, 0)
+
+
+def test_second_style_is_beside_the_first():
+    styles = [Image.new("RGB", (50, 50), color) for color in ("red", "blue")]
+    match = StyleMatch(1, (0.0, 0.0, 1.0, 1.0), 0.4)
+    marked = match_overlay.mark_matches(styles, [match])
+    assert marked.size == (1450, 720)
+    assert marked.getpixel((10, 360)) == (255, 0, 0)
+    assert marked.getpixel((1090, 360)) == (0, 0, 255)
+
+
+def test_matches_are_told_in_words():
+    matches = [StyleMatch(0, (0, 0, 1, 1), 0.42), StyleMatch(1, (0, 0, 1, 1), 0.1)]
+    assert "<b>42%</b> goes to patch 1, 52% to the 2 shown" in match_overlay.tell_matches(
+        matches, layer="conv4_2", bandwidth=0.2
+    )
+    assert "style 2" in match_overlay.list_matches(matches, several_styles=True)
+
+
+# --------------------------------------------------------------------------- picture_cards
+
+
+def test_thumbnails_are_buttons_with_escaped_names():
+    strip = picture_cards.build_thumbnails(
+        [Image.new("RGB", (30, 50))], ['"quoted" <b>'], label="Pictures", elem_id="x"
+    )
+    assert 'data-index="0"' in strip.value
+    assert "&quot;quoted&quot; &lt;b&gt;" in strip.value
+    assert "data:image/jpeg;base64," in strip.value

@@ -1,0 +1,275 @@
+"""The tab's wiring, with pipelines that answer at once."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from cxdemo import images
+from cxdemo.options import options_of
+from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig
+from cxdemo.ui.style_run import SETTINGS_KEY, read_settings
+from ui.fake_pipeline import build_demo, fake_transfer
+
+
+class Driver:
+    """Calls the tab's handlers as the page would, and keeps what the components show."""
+
+    def __init__(self, ctx):
+        self.demo = build_demo(ctx)
+        self.events = {f.api_name: f for f in self.demo.fns.values()}
+        self.values = {c: c.value for c in self.events["run_style"].inputs}
+        self.shown = {}
+
+    def find(self, elem_id):
+        (found,) = [b for b in self.demo.blocks.values() if b.elem_id == elem_id]
+        return found
+
+    def set(self, **values):
+        for name, value in values.items():
+            self.values[self.find("cx-" + name.replace("_", "-"))] = value
+        return self
+
+    def option(self, **values):
+        for name, value in values.items():
+            self.values[self.find(f"cx-option-{name}")] = value
+        return self
+
+    def run(self, limit=None):
+        steps = []
+        for i, update in enumerate(self.events["run_style"].fn(self.values)):
+            self.shown |= update
+            steps.append(update)
+            if limit is not None and i >= limit:
+                break
+        return steps
+
+    def state(self):
+        (state,) = [v for c, v in self.shown.items() if isinstance(c, gr.State)]
+        return state
+
+    def html(self, elem_id):
+        return self.shown[self.find(elem_id)]
+
+
+@pytest.fixture
+def driver(ctx, content, style):
+    driver = Driver(ctx).set(content=content, style_picture=style)
+    return driver.option(size=64, num_steps=4)
+
+
+def test_advanced_controls_are_the_options_with_their_ranges(ctx):
+    driver = Driver(ctx)
+    for name, known in options_of(StyleTransferConfig).items():
+        control = driver.find(f"cx-option-{name}")
+        assert control.label == known.label
+        assert getattr(control, "minimum", None) == known.minimum
+        assert getattr(control, "maximum", None) == known.maximum
+        if known.choices:
+            assert [value for _, value in control.choices] == list(known.choices)
+        default = list(known.default) if isinstance(known.default, tuple) else known.default
+        assert control.value == default
+
+
+def test_a_slider_can_hold_every_preset(ctx):
+    driver = Driver(ctx)
+    for name in options_of(StyleTransferConfig):
+        control = driver.find(f"cx-option-{name}")
+        for preset in PRESETS.values():
+            if isinstance(control, gr.Slider) and isinstance(getattr(preset, name), int):
+                steps = (getattr(preset, name) - control.minimum) / control.step
+                assert steps == round(steps), name
+
+
+def test_run_shows_the_content_at_once_then_a_result(driver, content):
+    steps = driver.run()
+    first = steps[0][driver.find("cx-live")]
+    assert first.size == (512, 341)
+    assert "Done" in driver.html("cx-progress")
+    assert "4 steps" in driver.html("cx-progress")
+    before, after = driver.html("cx-compare")
+    assert before.size == after.size == (64, 43)
+    assert "<svg" in driver.html("cx-losses")
+    assert driver.html("cx-stop").interactive is False
+    assert driver.html("cx-run").value == "Run"
+
+
+def test_progress_tells_step_times_and_loss(driver):
+    driver.run(limit=1)
+    text = driver.html("cx-progress")
+    for part in ("step 1 of 4", "s elapsed", "about 2 s left", "loss 2.00"):
+        assert part in text.replace("<b>", "").replace("</b>", "")
+
+
+def test_downloads_hold_the_settings_that_make_it_again(driver):
+    driver.option(content_bandwidth=0.3, style_layers=["conv2_2", "conv3_1"]).run()
+    png, sidecar = (driver.html(name).value["path"] for name in ("cx-png", "cx-json"))
+    used = driver.state().config
+    assert used.style_layers == ("conv2_2", "conv3_1")
+    assert read_settings(images.read_png_metadata(png)[SETTINGS_KEY]) == (used, [1.0])
+    assert json.loads(Path(sidecar).read_text())["config"]["content_bandwidth"] == 0.3
+    load = driver.events["load_settings"].fn
+    for path in (png, sidecar):
+        assert load(path)[driver.find("cx-option-content_bandwidth")] == 0.3
+
+
+def test_settings_are_refused_when_the_file_holds_none(driver, tmp_path):
+    file = tmp_path / "other.json"
+    file.write_text('{"a": 1}')
+    with pytest.raises(gr.Error, match="holds no settings"):
+        driver.events["load_settings"].fn(str(file))
+
+
+def test_stop_cancels_the_run_and_keeps_the_last_picture(driver):
+    stop = driver.events["stop_style"]
+    cancelled = [f.cancels for f in driver.demo.fns.values() if f.targets == stop.targets]
+    assert [driver.events["run_style"]._id] in cancelled
+    driver.run(limit=1)
+    update = stop.fn(driver.state())
+    driver.shown |= update
+    assert "Stopped" in driver.html("cx-progress")
+    assert driver.html("cx-png").interactive is True
+    assert driver.html("cx-run").interactive is True
+    explained = driver.events["explain_keys"].fn(driver.state(), 10, 10)
+    assert "cx-matches" in explained[driver.find("cx-why-told")]
+
+
+def test_stop_before_the_first_step_leaves_the_page_usable(driver):
+    update = driver.events["stop_style"].fn(None)
+    assert update[driver.find("cx-run")].interactive is True
+
+
+def test_run_again_after_stop(driver):
+    driver.run(limit=1)
+    driver.events["stop_style"].fn(driver.state())
+    driver.run()
+    assert "Done" in driver.html("cx-progress")
+
+
+def test_explanation_marks_place_and_patches(driver):
+    driver.run()
+    update = driver.events["explain_click"].fn(driver.state(), 60, 30)
+    told = update[driver.find("cx-why-told")]
+    assert told.count("<li>") == 5
+    assert "50.0%" in told
+    assert "conv4_2" in told
+    plain = driver.html("cx-why-result")
+    assert update[driver.find("cx-why-result")].size == plain.size
+    assert update[driver.find("cx-why-result")].tobytes() != plain.tobytes()
+
+
+def test_a_click_becomes_percent(driver):
+    event = gr.SelectData(None, {"index": [30, 5], "value": None})
+    picture = Image.new("RGB", (60, 50))
+    assert driver.events["pick_place"].fn(event, picture) == (50, 10)
+
+
+def test_nothing_to_explain_is_said(driver):
+    with pytest.raises(gr.Error, match="no result to explain"):
+        driver.events["explain_click"].fn(None, 50, 50)
+
+
+def test_missing_pictures_are_said_before_anything_runs(ctx, style):
+    driver = Driver(ctx)
+    begin = driver.events["begin_style"].fn
+    with pytest.raises(gr.Error, match="Choose a content picture"):
+        begin(driver.values)
+    driver.set(content=style)
+    with pytest.raises(gr.Error, match="Choose a style picture"):
+        begin(driver.values)
+
+
+def test_several_styles_with_weights_reach_the_pipeline(ctx, content, style):
+    seen = {}
+
+    def transfer(content, styles, config, *, style_weights=None, features=None):
+        seen.update(styles=len(styles), weights=style_weights)
+        yield from fake_transfer(content, styles, config)
+
+    driver = Driver(replace(ctx, transfer_style=transfer)).option(num_steps=2, size=64)
+    driver.set(content=content, style_picture=style, style_2=style, style_3=None).run()
+    assert seen == {"styles": 2, "weights": [1, 0.5]}
+
+
+def test_vgg16_stands_in_for_vgg19_and_the_page_says_so(ctx_without_vgg19, content, style):
+    driver = Driver(ctx_without_vgg19).set(content=content, style_picture=style)
+    driver.option(backbone="vgg19", num_steps=2, size=64)
+    with pytest.warns(UserWarning, match="vgg16 is used instead"):  # a toast, outside of a request
+        driver.run()
+    text = driver.html("cx-progress")
+    assert "vgg19 cannot be had: the Hub did not answer. vgg16 is used instead." in text
+    assert driver.state().config.backbone == "vgg16"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("style <b>too</b> large"), "style &lt;b&gt;too"),
+        (RuntimeError("secret /path"), "Something went wrong on the server"),
+        (RuntimeError("CUDA out of memory"), "choose a smaller size"),
+    ],
+)
+def test_a_failing_pipeline_becomes_a_sentence(ctx, content, style, error, said):
+    def transfer(*args, **kwargs):
+        yield from fake_transfer(*args, **kwargs)
+        raise error
+
+    driver = Driver(replace(ctx, transfer_style=transfer)).option(num_steps=2, size=64)
+    driver.set(content=content, style_picture=style)
+    with pytest.raises(gr.Error) as raised:
+        driver.run()
+    assert said in raised.value.message
+    assert "secret" not in raised.value.message
+    assert driver.html("cx-run").interactive is True
+
+
+def test_presets_fill_the_controls(driver):
+    update = driver.events["choose_preset"].fn("authors")
+    assert update[driver.find("cx-option-combine")] == "concatenate"
+    assert update[driver.find("cx-option-style_layers")] == list(PRESETS["authors"].style_layers)
+
+
+def test_long_runs_are_announced(driver):
+    driver.option(
+        **{
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in PRESETS["paper"].as_dict().items()
+        }
+    )
+    driver.option(size=512)
+    text = driver.events["estimate_time"].fn(driver.values)
+    assert "cx-long" in text
+    assert "minutes" in text or "hours" in text
+    driver.option(size=None)
+    assert "Size is empty" in driver.events["estimate_time"].fn(driver.values)
+
+
+def test_upload_that_is_no_picture_empties_the_picker(driver, tmp_path):
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    with pytest.warns(UserWarning, match="is a text file"):  # a toast, outside of a request
+        assert driver.events["accept_upload_0"].fn({"path": str(bad)}) is None
+    good = tmp_path / "good.png"
+    Image.new("RGB", (3000, 1500), "red").save(good)
+    assert driver.events["accept_upload_0"].fn({"path": str(good)}).size == (1024, 512)
+
+
+def test_stylize_streams_and_ends_with_a_png(driver, content, style):
+    for path, settings in driver.events["stylize"].fn(content, style, "fast", 1.0, 64, 0, False):
+        if settings["steps_taken"] == PRESETS["fast"].num_steps:  # its file lives until the next
+            assert images.load(path).size == (64, 43)
+    assert settings["config"]["size"] == 64
+    with pytest.raises(gr.Error, match="Unknown preset"):
+        list(driver.events["stylize"].fn(content, style, "fats"))
+    with pytest.raises(gr.Error, match="two pictures"):
+        list(driver.events["stylize"].fn(content, None))
+
+
+def test_explain_style_answers_with_boxes(driver, content, style):
+    picture, answer = driver.events["explain_style"].fn(content, style, 100, 0)
+    assert picture.width >= style.width
+    assert answer["place"] == [0.75, 0.0, 1.0, 0.25]
+    assert [round(m["affinity"], 3) for m in answer["matches"]][:2] == [0.5, 0.25]
