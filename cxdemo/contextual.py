@@ -463,7 +463,7 @@ def _affinity(d: Tensor, kernel: _Kernel) -> tuple[Tensor, Tensor, Tensor]:
     """
     nearest = d.amin(dim=2, keepdim=True)  # (N, R, 1)
     temperature = kernel.bandwidth * (nearest + kernel.eps)  # (N, R, 1)
-    logits = (nearest - d) / temperature  # (N, R, Py)
+    logits = (nearest - d).div_(temperature)  # (N, R, Py)
     if kernel.y_mask is not None and d.requires_grad:  # where -inf stands, autograd gets 0 * inf
         hidden = ~kernel.y_mask[:, None, :]
         finite = (nearest - d).masked_fill(hidden, 0) / temperature

@@ -83,13 +83,14 @@ class Page:
 def build(ctx: Context) -> None:
     """Add the tab to the page that is being built."""
     shown = examples.finished_examples()
+    first = shown[0][1] if shown else None
     with gr.Row(elem_id="cx-style", equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_id="cx-inputs"):
-            content, style, strips = _build_pickers()
+            content, style, strips = _build_pickers(first)
             preset, controls, estimate, run, stop = _build_settings()
             styles, weights = _build_more_styles(style)
         with gr.Column(scale=6, min_width=320, elem_id="cx-outputs"):
-            results = _build_results()
+            results = _build_results(first)
     advanced, upload = _build_advanced()
     controls |= advanced
     cards = _build_examples(shown)
@@ -109,14 +110,16 @@ def build(ctx: Context) -> None:
 # ------------------------------------------------------------------------------- components
 
 
-def _build_pickers() -> tuple[SafeImage, SafeImage, dict[Any, SafeImage]]:
+def _build_pickers(
+    first: StyleRun | None,
+) -> tuple[SafeImage, SafeImage, dict[Any, SafeImage]]:
     """Content, style, and the strips of pictures to start from."""
     with gr.Row(elem_id="cx-pickers", equal_height=True):
         with gr.Column(min_width=150):
-            content = _picker("Content", "cx-content")
+            content = _picker("Content", "cx-content", value=first and first.content)
             content_strip = _strip("portrait", "photo", label="Pictures for the content")
         with gr.Column(min_width=150):
-            style = _picker("Style", "cx-style-picture")
+            style = _picker("Style", "cx-style-picture", value=first and first.styles[0])
             style_strip = _strip("painting", label="Paintings for the style")
     return content, style, {content_strip: content, style_strip: style}
 
@@ -135,8 +138,11 @@ def _build_more_styles(style: SafeImage) -> tuple[list[SafeImage], list[gr.Slide
     return [style, second, third], [first, second_weight, third_weight]
 
 
-def _picker(label: str, elem_id: str, hint: str = "or choose below") -> SafeImage:
+def _picker(
+    label: str, elem_id: str, hint: str = "or choose below", *, value: Image.Image | None = None
+) -> SafeImage:
     return SafeImage(
+        value,
         label=label,
         format="png",
         type="pil",
@@ -192,19 +198,26 @@ def _control(name: str, *, brief: bool = False) -> Any:
     return control_for(OPTIONS[name], brief=brief, elem_id=f"cx-option-{name}")
 
 
-def _build_results() -> dict[str, Any]:
-    """The views of the result, the loss curve and the downloads, by their names in `Page`."""
-    made: dict[str, Any] = {"state": gr.State(None, time_to_live=3600)}
-    made["status"] = gr.HTML(elem_id="cx-progress")
+def _build_results(first: StyleRun | None) -> dict[str, Any]:
+    """The views of the result, the loss curve and the downloads, by their names in `Page`.
+
+    They show a finished example from the start: an event that filled them on arrival would come
+    late on a slow server, and undo what the visitor had done by then.
+    """
+    value = result_values(first) if first else {}
+    made: dict[str, Any] = {"state": gr.State(first, time_to_live=3600)}
+    made["status"] = gr.HTML(value.get("status", ""), elem_id="cx-progress")
     with gr.Tabs(elem_id="cx-views", overflow_behavior="wrap") as made["views"]:
         with gr.Tab("Result", id="live"):
             made["live"] = gr.Image(
+                value.get("live"),
                 **_shown(
                     "Result", "cx-live", format="jpeg", buttons=["fullscreen"], show_label=False
-                )
+                ),
             )
         with gr.Tab("Before / after", id="compare"):
             made["compare"] = gr.ImageSlider(
+                value.get("compare"),
                 format="png",
                 type="pil",
                 interactive=False,
@@ -222,19 +235,31 @@ def _build_results() -> dict[str, Any]:
                 "arrow keys: the style patches it took after light up.</p>"
             )
             with gr.Row(elem_id="cx-why"):
-                made["result"] = gr.Image(**_shown("Result: click it", "cx-why-result"))
-                made["matched"] = gr.Image(**_shown("Matched style patches", "cx-why-style"))
+                made["result"] = gr.Image(
+                    value.get("result"), **_shown("Result: click it", "cx-why-result")
+                )
+                made["matched"] = gr.Image(
+                    value.get("matched"), **_shown("Matched style patches", "cx-why-style")
+                )
             with gr.Row():
                 made["x"] = gr.Slider(0, 100, 50, step=1, label="Across, %", elem_id="cx-x")
                 made["y"] = gr.Slider(0, 100, 50, step=1, label="Down, %", elem_id="cx-y")
             made["told"] = gr.HTML(elem_id="cx-why-told")
-    made["curve"] = gr.HTML(draw_loss_curve([], total=0), elem_id="cx-losses")
+    made["curve"] = gr.HTML(value.get("curve", draw_loss_curve([], total=0)), elem_id="cx-losses")
     with gr.Row(elem_id="cx-downloads"):
         made["png"] = gr.DownloadButton(
-            "Download PNG, settings inside", interactive=False, size="sm", elem_id="cx-png"
+            "Download PNG, settings inside",
+            value.get("png"),
+            interactive=bool(first),
+            size="sm",
+            elem_id="cx-png",
         )
         made["json"] = gr.DownloadButton(
-            "Settings as JSON", interactive=False, size="sm", elem_id="cx-json"
+            "Settings as JSON",
+            value.get("json"),
+            interactive=bool(first),
+            size="sm",
+            elem_id="cx-json",
         )
     return made
 
@@ -428,20 +453,29 @@ def show_progress(page: Page, job: StyleRun) -> Updates:
 
 def show_result(page: Page, job: StyleRun) -> Updates:
     """A result that can be compared, explained and downloaded, whether finished or stopped."""
-    common = {**idle(page), page.state: job, page.status: tell_progress(job, stopped=job.stopped)}
+    updates = {**idle(page), page.state: job, page.status: tell_progress(job, stopped=job.stopped)}
     if job.image is None:
-        return common
+        return updates
+    values = result_values(job)
+    for button, name in ((page.png, "png"), (page.json, "json")):
+        updates[button] = gr.DownloadButton(value=values.pop(name), interactive=True)
+    return updates | {getattr(page, name): value for name, value in values.items()}
+
+
+def result_values(job: StyleRun) -> dict[str, Any]:
+    """What the components show of a result, by their names in `Page`."""
+    picture = job.image or job.content
     png, sidecar = job.save()
     return {
-        **common,
-        page.live: str(png),
-        page.compare: (job.before(), job.image),
-        page.result: match_overlay.enlarge(job.image),
-        page.matched: match_overlay.mark_matches(job.styles, []),
-        page.told: "",
-        page.curve: draw_loss_curve(job.history, total=job.total),
-        page.png: gr.DownloadButton(value=str(png), interactive=True),
-        page.json: gr.DownloadButton(value=str(sidecar), interactive=True),
+        "status": tell_progress(job, stopped=job.stopped),
+        "live": str(png),
+        "compare": (job.before(), picture),
+        "result": match_overlay.enlarge(picture),
+        "matched": match_overlay.mark_matches(job.styles, []),
+        "told": "",
+        "curve": draw_loss_curve(job.history, total=job.total),
+        "png": str(png),
+        "json": str(sidecar),
     }
 
 
@@ -510,9 +544,6 @@ def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
     def choose(event: gr.SelectData) -> Updates:
         return show_example(shown[int(event.index)][0])  # pyright: ignore[reportArgumentType]
 
-    def open_first() -> Updates:
-        return show_example(shown[0][0]) if shown else {page.estimate: gr.skip()}
-
     def show_example(example: examples.Example) -> Updates:
         job = examples.open_example(example)
         return {
@@ -529,9 +560,6 @@ def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
     options: dict[str, Any] = {"queue": False, **PRIVATE}
     _scroll_on(cards.select, "scroll_on_example")
     cards.select(readable(choose), None, outputs, api_name="open_example", **options)
-    gr.on(
-        page_load(), readable(open_first), None, outputs, api_name="open_first_example", **options
-    )
 
 
 def page_load() -> Callable[..., Any]:

@@ -1,0 +1,34 @@
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_of_the_readme_runs_and_gives_a_gradient():
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names = {}
+    exec(code, names)  # noqa: S102  it is our own
+    assert 0 <= float(names["loss"].detach()) <= 6.9  # log of 24 x 40 positions is 6.87
+    assert names["x"].grad.abs().sum() > 0
+
+
+def test_every_command_of_the_readme_is_one_that_there_is():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for target in re.findall(r"`?make ([a-z]+)`?", README):
+        assert target in targets
+    for command in re.findall(r"python -m cxdemo ([a-z]+)", README):
+        assert command in {"style", "fetch", "publish", "bench"}
+
+
+def test_the_space_card_agrees_with_the_requirements():
+    front = README.split("---")[1]
+    version = re.search(r"sdk_version: (\S+)", front)[1]
+    assert f"gradio=={version}\n" in (ROOT / "requirements.txt").read_text()
+    assert len(re.search(r"short_description: (.+)", front)[1]) <= 60
+    assert (ROOT / re.search(r"app_file: (\S+)", front)[1]).is_file()
+
+
+def test_files_that_the_readme_shows_exist():
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / path).exists(), path
