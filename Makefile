@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all check check-static fix bench fetch
+.PHONY: browser help app test test-all check check-static fix bench fetch
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -12,10 +12,10 @@ help: ## this list
 app: $(VENV)/app ## create the environment if needed and start the app
 	$(BIN)/python app.py
 
-test: $(VENV)/dev ## create the environment if needed and run the tests
+test: $(VENV)/dev browser ## create the environment if needed and run the tests
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/dev ## the slow tests too, and those that need a GPU where there is one
+test-all: $(VENV)/dev browser ## the slow tests too, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m 'not network'
 
 check: check-static test ## format, lint, types, import contracts, tests: what CI runs
@@ -36,6 +36,11 @@ bench: $(VENV)/app ## the core and the style transfer against plain versions, as
 
 fetch: $(VENV)/app ## pull VGG19, the papers' network, from the Hugging Face Hub
 	$(BIN)/python -m cxdemo fetch vgg19
+
+browser: # for the end-to-end tests: the system's Chromium, installed where that is possible
+	@command -v chromium >/dev/null || \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	{ echo "The browser tests need Chromium: install the package 'chromium' and try again."; exit 1; }
 
 $(VENV)/app: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -49,6 +49,7 @@ class Visit:
         self.page.goto(app.url)
         expect(self.page.locator("#cx-run")).to_be_visible(timeout=SLOW)
         expect(self.page.locator(".cx-chip").first).to_be_visible(timeout=SLOW)
+        expect(self.page.locator("#cx-live img")).to_be_visible(timeout=SLOW)
 
     def _note(self, message):
         if message.type == "error":

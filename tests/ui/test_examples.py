@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cxdemo import images
+from cxdemo.pipelines.style_transfer import PRESETS
 from cxdemo.ui import examples
 from cxdemo.ui.examples import EXAMPLES, Example
 
@@ -25,6 +26,10 @@ def test_results_are_there_and_up_to_date(example):
     assert run.config == example.config
     assert len(run.history) > 10
     assert examples.result_of(example).stat().st_size < 600_000
+
+
+def test_the_first_is_what_the_controls_show_from_the_start():
+    assert EXAMPLES[0].config == PRESETS["fast"]
 
 
 def test_key_changes_with_settings():

@@ -173,7 +173,7 @@ def test_nothing_to_explain_is_said(driver):
 
 
 def test_missing_pictures_are_said_before_anything_runs(ctx, style):
-    driver = Driver(ctx)
+    driver = Driver(ctx).set(content=None, style_picture=None)
     begin = driver.events["begin_style"].fn
     with pytest.raises(gr.Error, match="Choose a content picture"):
         begin(driver.values)

@@ -542,9 +542,7 @@ def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
     targets = [page.content, *page.styles, page.preset, *page.controls.values(), *page.weights]
 
     def choose(event: gr.SelectData) -> Updates:
-        return show_example(shown[int(event.index)][0])  # pyright: ignore[reportArgumentType]
-
-    def show_example(example: examples.Example) -> Updates:
+        example, _ = shown[int(event.index)]  # pyright: ignore[reportArgumentType]
         job = examples.open_example(example)
         return {
             **show_result(page, job),
@@ -556,10 +554,9 @@ def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
             page.views: gr.Tabs(selected="live"),
         }
 
-    outputs = [*targets, *page.outputs, page.estimate]
-    options: dict[str, Any] = {"queue": False, **PRIVATE}
+    outputs = [*targets, *page.outputs]
     _scroll_on(cards.select, "scroll_on_example")
-    cards.select(readable(choose), None, outputs, api_name="open_example", **options)
+    cards.select(readable(choose), None, outputs, api_name="open_example", **QUICK, **PRIVATE)
 
 
 def page_load() -> Callable[..., Any]:
