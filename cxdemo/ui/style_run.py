@@ -169,7 +169,8 @@ def load_backbone(
     used = getattr(features, "backbone", config.backbone)
     if used == config.backbone:
         return config, features, None
-    return replace(config, backbone=used), features, f"{reason}. {used} is used instead."
+    notice = getattr(features, "notice", None) or f"{reason}. {used} is used instead."
+    return replace(config, backbone=used), features, notice
 
 
 def _load(ctx: Context, config: StyleTransferConfig) -> Any:
