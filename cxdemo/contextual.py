@@ -58,6 +58,15 @@ class ContextualMatches(NamedTuple):
     source_affinity: Tensor  # (N, Px), its CX_ij, in [1 / Py, 1]
 
 
+class ContextualRows(NamedTuple):
+    """Every step from distance to affinity, for some rows. See `contextual_rows`."""
+
+    distance: Tensor  # (N, R, Py), d_ij, >= 0, the place included; infinite where y is masked
+    relative: Tensor  # (N, R, Py), Eq. 2: about 1 at the nearest target
+    weight: Tensor  # (N, R, Py), Eq. 3: about 1 at the nearest target
+    affinity: Tensor  # (N, R, Py), Eq. 4: each row sums to 1
+
+
 class _Kernel(NamedTuple):
     """What turns a block of distances into a block of affinities."""
 
@@ -212,17 +221,103 @@ def contextual_affinity(
         - returns: (N, R, Py), each row sums to 1 (to 0 where the mask of y is empty).
 
     Cost:
-        O(N R Py C) time and O(N R Py) memory. Differentiable.
+        O(N R Py C) time and O(N R Py) memory: only the rows asked for. Differentiable.
     """
     target = _as_target(y, y_mask, distance)
-    vectors, kernel = _prepare(x, target, bandwidth, distance, eps, spatial_weight, None, None)
-    if rows is None:
-        rows = torch.arange(vectors.shape[1], device=vectors.device)
-    _check_rows(rows, vectors.shape[1])
-    with _full_precision(vectors.device):
-        affinity = _affinity(_distances(vectors, target.vectors, rows, kernel), kernel)[0]
+    d, kernel = _row_distances(x, target, rows, bandwidth, distance, eps, spatial_weight)
+    affinity = _affinity(d, kernel)[0]  # (N, R, Py)
     empty = _empty_images(None, target.mask)
     return affinity if empty is None else affinity.where(~empty[:, None, None], 0)
+
+
+@torch.no_grad()
+def contextual_rows(
+    x: Tensor,
+    y: Tensor | ContextualTarget,
+    *,
+    rows: Tensor,
+    bandwidth: float = 0.5,
+    distance: Distance = "cosine",
+    eps: float = 1e-5,
+    spatial_weight: float = 0.0,
+    y_mask: Tensor | None = None,
+) -> ContextualRows:
+    """All steps of some rows, from d_ij to CX_ij: for looking at them.
+
+    Arguments as in `contextual_affinity`, errors and source as in `contextual_loss`. The affinity
+    does not go through the weight, which in float32 is infinite for a bandwidth below 0.012 where
+    a nearest distance is about 0: w = exp(1 / h) there.
+
+    Shape:
+        - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy), rows: (R,), integers in [0, Px).
+        - returns: four of (N, R, Py). Where a mask of y is empty it counts as None.
+
+    Cost:
+        O(N R Py C) time and O(N R Py) memory: only the rows asked for. Not differentiable.
+
+    Example:
+        >>> y = torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+        >>> steps = contextual_rows(y, y, rows=torch.tensor([5]))
+        >>> round(float(steps.distance[0, 0, 5]), 4), round(float(steps.affinity[0, 0, 5]), 4)
+        (0.0, 1.0)
+    """
+    target = _as_target(y, y_mask, distance)
+    d, kernel = _row_distances(x, target, rows, bandwidth, distance, eps, spatial_weight)
+    affinity, _, nearest = _affinity(d, kernel)  # (N, R, Py)
+    relative = d / (nearest + eps)  # (N, R, Py)
+    return ContextualRows(d, relative, ((1 - relative) / bandwidth).exp(), affinity)
+
+
+@torch.no_grad()
+def contextual_average(
+    x: Tensor,
+    y: Tensor | ContextualTarget,
+    values: Tensor,
+    *,
+    bandwidth: float = 0.5,
+    distance: Distance = "cosine",
+    eps: float = 1e-5,
+    spatial_weight: float = 0.0,
+    y_mask: Tensor | None = None,
+    chunk_size: int | None = None,
+) -> Tensor:
+    """Mean of the targets' values as each x_i sees it: sum_j CX_ij v_j.
+
+    With the target's colours as values it draws x with what it matches in y; with its places, where
+    x looks; with labels, it carries them over. Arguments, errors and source as in
+    `contextual_loss`.
+
+    Args:
+        x: Features of the generated image.
+        y: Features of the target.
+        values: Anything that each target position has.
+        bandwidth: h of Eq. 3.
+        distance: See `contextual_loss`.
+        eps: See `contextual_loss`.
+        spatial_weight: See `contextual_loss`.
+        y_mask: True where a position of y counts.
+        chunk_size: Rows of x per block.
+
+    Shape:
+        - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy), values: (N, V, Hy, Wy).
+        - returns: (N, V, Hx, Wx), within the range of the values.
+
+    Cost:
+        That of the forward pass of `contextual_loss`, and O(N Px Py V).
+    """
+    target = _as_target(y, y_mask, distance)
+    vectors, kernel = _prepare(
+        x, target, bandwidth, distance, eps, spatial_weight, None, chunk_size
+    )
+    _check_values(values, target)
+    columns = values.flatten(2).mT.to(vectors.dtype)  # (N, Py, V)
+    blocks: list[Tensor] = []
+    with _full_precision(vectors.device):
+        for start in range(0, vectors.shape[1], kernel.chunk_size):
+            rows = slice(start, start + kernel.chunk_size)
+            d = _distances(vectors, target.vectors, rows, kernel)  # (N, R, Py)
+            blocks.append(_affinity(d, kernel)[0] @ columns)  # (N, R, V)
+    return torch.cat(blocks, dim=1).mT.unflatten(2, x.shape[2:])  # (N, V, Hx, Wx)
 
 
 @torch.no_grad()
@@ -371,8 +466,12 @@ def _prepare(
     spatial_weight: float,
     x_mask: Tensor | None,
     chunk_size: int | None,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, _Kernel]:
-    """Checks everything, then x as vectors (N, Px, C) and the kernel that compares them."""
+    """Checks everything, then x as vectors (N, Px, C) and the kernel that compares them.
+
+    With rows, x is these positions alone: (N, R, C).
+    """
     _check_map("x", x)
     _check_pair(x, target)
     _check_mask("x_mask", x_mask, x)
@@ -382,20 +481,44 @@ def _prepare(
         raise ValueError(f"spatial_weight must be >= 0, got {spatial_weight}. Use 0 for the paper.")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1 row, got {chunk_size}. None chooses it.")
-    vectors = _vectors(_positions(x), target.mean, distance)  # (N, Px, C)
+    positions = _positions(x)  # (N, Px, C)
+    if rows is not None:
+        _check_rows(rows, positions.shape[1])
+        positions = positions[:, rows]  # (N, R, C)
+    vectors = _vectors(positions, target.mean, distance)  # (N, Px or R, C)
     by_place = spatial_weight > 0
+    x_places = _places((x.shape[2], x.shape[3]), vectors) if by_place else None
+    if x_places is not None and rows is not None:
+        x_places = x_places[rows]
     kernel = _Kernel(
         bandwidth=bandwidth,
         eps=eps,
         distance=distance,
         spatial_weight=spatial_weight,
-        x_places=_places((x.shape[2], x.shape[3]), vectors) if by_place else None,
+        x_places=x_places,
         y_places=_places(target.size, vectors) if by_place else None,
         x_mask=_usable(x_mask),
         y_mask=_usable(target.mask),
         chunk_size=chunk_size or _rows_per_block(vectors, target.vectors),
     )
     return vectors, kernel
+
+
+def _row_distances(
+    x: Tensor,
+    target: ContextualTarget,
+    rows: Tensor | None,
+    bandwidth: float,
+    distance: Distance,
+    eps: float,
+    spatial_weight: float,
+) -> tuple[Tensor, _Kernel]:
+    """d_ij (N, R, Py) of the rows asked for, or of all, and their kernel."""
+    vectors, kernel = _prepare(
+        x, target, bandwidth, distance, eps, spatial_weight, None, None, rows
+    )
+    with _full_precision(vectors.device):
+        return _distances(vectors, target.vectors, slice(None), kernel), kernel
 
 
 def _rows_per_block(x: Tensor, y: Tensor) -> int:
@@ -712,6 +835,15 @@ def _check_choice(distance: str) -> None:
 def _check_positive(name: str, value: float) -> None:
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be a finite number above 0, got {value}.")
+
+
+def _check_values(values: Tensor, target: ContextualTarget) -> None:
+    images, _, _ = target.features.shape
+    if values.dim() != 4 or values.shape[0] != images or tuple(values.shape[2:]) != target.size:
+        raise ValueError(
+            f"values must be (N, V, Hy, Wy) = ({images}, V, {target.size[0]}, {target.size[1]}), "
+            f"one for each position of y, got {tuple(values.shape)}. Resize them to y's map."
+        )
 
 
 def _check_rows(rows: Tensor, positions: int) -> None:

@@ -16,8 +16,10 @@ from cxdemo import contextual
 from cxdemo.contextual import (
     ContextualLoss,
     contextual_affinity,
+    contextual_average,
     contextual_loss,
     contextual_matches,
+    contextual_rows,
     contextual_similarity,
     contextual_target,
 )
@@ -64,22 +66,27 @@ def kept(features, mask, n):
     return features[n][:, mask[n, 0]][None, :, None]
 
 
-def oracle_affinity(x, y, *, h=0.5, distance="cosine", eps=1e-5, weight=0.0, masks=(None, None)):
-    """CX_ij of one image by three nested loops over lists of floats, and nothing else."""
+def oracle_rows(x, y, *, h=0.5, distance="cosine", eps=1e-5, weight=0.0, masks=(None, None)):
+    """d, r, w and CX of one image by three nested loops over lists of floats, and nothing else."""
     xs, ys = as_lists(x), as_lists(y)
     keep_y = [True] * len(ys) if masks[1] is None else masks[1].flatten().tolist()
     counted = [features for features, keep in zip(ys, keep_y, strict=True) if keep]
     mu = [sum(column) / len(counted) for column in zip(*counted, strict=True)]
-    matrix = []
+    steps = []
     for i, a in enumerate(xs):
         d = []
         for j, b in enumerate(ys):
             apart = math.dist(place(i, x.shape[2:]), place(j, y.shape[2:]))
             d.append(oracle_distance(a, b, mu, distance) + weight * apart)
         least = min(value for value, keep in zip(d, keep_y, strict=True) if keep) + eps
-        w = [math.exp((1 - v / least) / h) if k else 0.0 for v, k in zip(d, keep_y, strict=True)]
-        matrix.append([value / sum(w) for value in w])
-    return matrix
+        r = [value / least for value in d]
+        w = [math.exp((1 - v) / h) if k else 0.0 for v, k in zip(r, keep_y, strict=True)]
+        steps.append((d, r, w, [value / sum(w) for value in w]))
+    return steps
+
+
+def oracle_affinity(x, y, **options):
+    return [row[3] for row in oracle_rows(x, y, **options)]
 
 
 def oracle_distance(a, b, mu, distance):
@@ -663,6 +670,56 @@ def test_affinity_picks_the_rows_asked_for(dtype, weight):
     everything = contextual_affinity(x, y, spatial_weight=weight)
     same(contextual_affinity(x, y, rows=rows, spatial_weight=weight), everything[:, rows.long()])
     assert contextual_affinity(x, y, rows=rows[:0]).shape == (2, 0, 10)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_rows_are_the_four_steps_of_the_oracle(distance, weight):
+    x, y = maps((3, 4), (5, 2))
+    rows = torch.tensor([7, 0, 11])
+    options = {"distance": distance, "eps": 1e-3}
+    steps = contextual_rows(x, y, rows=rows, bandwidth=0.3, spatial_weight=weight, **options)
+    expected = oracle_rows(x, y, h=0.3, weight=weight, **options)
+    for k, step in enumerate(steps):
+        wanted = torch.tensor([expected[i][k] for i in rows.tolist()], dtype=torch.float64)
+        torch.testing.assert_close(step[0], wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_rows_hide_masked_targets():
+    x, y = maps((3, 4), (5, 2))
+    mask = random_mask((5, 2))
+    steps = contextual_rows(x, y, rows=torch.tensor([4]), y_mask=mask)
+    hidden = ~mask.flatten()
+    assert steps.distance[0, 0, hidden].isinf().all()
+    assert not steps.weight[0, 0, hidden].any()
+    assert not steps.affinity[0, 0, hidden].any()
+    visible = torch.tensor(oracle_affinity(x, y, masks=(None, mask))[4]).double()
+    torch.testing.assert_close(steps.affinity[0, 0], visible, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_average_of_values_is_the_affinity_times_the_values(distance):
+    x, y = maps((3, 4), (5, 2), n=2)
+    values = torch.randn(2, 3, 5, 2, dtype=torch.float64)
+    options = {"distance": distance, "bandwidth": 0.2, "spatial_weight": 0.3}
+    wanted = torch.einsum("nij,nvj->nvi", contextual_affinity(x, y, **options), values.flatten(2))
+    blocks = contextual_average(x, y, values, chunk_size=5, **options)
+    same(blocks, wanted.unflatten(2, (3, 4)))
+    one = torch.full((2, 1, 5, 2), 7.0, dtype=torch.float64)
+    same(contextual_average(x, y, one, **options), torch.full((2, 1, 3, 4), 7.0).double())
+
+
+def test_the_average_leaves_masked_targets_out():
+    x, y = maps((3, 4), (5, 2))
+    mask = random_mask((5, 2))
+    hidden = (~mask).double() * 1e6
+    assert not contextual_average(x, y, hidden, y_mask=mask).any()
+
+
+def test_values_must_belong_to_the_targets():
+    x, y = maps((3, 4), (5, 2))
+    with pytest.raises(ValueError, match="one for each position of y"):
+        contextual_average(x, y, x)
 
 
 def test_affinity_counts_positions_row_by_row():
