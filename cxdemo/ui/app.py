@@ -10,11 +10,12 @@ import gradio as gr
 
 from cxdemo.ui import header
 from cxdemo.ui.context import Context, default_context
-from cxdemo.ui.tabs import style_transfer
+from cxdemo.ui.tabs import patch_similarity, style_transfer
 from cxdemo.ui.theme import STYLE_SHEET, build_theme
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),
+    ("Patch similarity", patch_similarity.build),
 ]
 
 KEPT = 3600  # seconds that uploads and results stay on the server
@@ -34,10 +35,19 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
             gr.HTML(header.show_title(), elem_id="cx-title", scale=3, min_width=320)
             status = gr.HTML(elem_id="cx-status", scale=2, js_on_load=header.THEME_SCRIPT)
         gr.HTML(header.show_equations(), elem_id="cx-equations")
-        with gr.Tabs(elem_id="cx-tabs"):
+        with gr.Tabs(elem_id="cx-tabs") as tabs:
             for title, build in TABS:
-                with gr.Tab(title):
+                with gr.Tab(title, id=tab_id(title)):
                     build(ctx)
+        demo.load(
+            open_tab,
+            None,
+            tabs,
+            api_name="open_tab",
+            api_visibility="private",
+            show_progress="hidden",
+            queue=False,
+        )
         demo.load(
             lambda: header.show_status(ctx),
             None,
@@ -48,6 +58,18 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
             queue=False,
         )
     return demo.queue(default_concurrency_limit=1, max_size=20)
+
+
+def tab_id(title: str) -> str:
+    """Of a tab, also in addresses: "Patch similarity" is ?tab=patch-similarity."""
+    return title.lower().replace(" ", "-")
+
+
+def open_tab(request: gr.Request) -> Any:
+    """The tab that the address of the page asks for."""
+    wanted = request.query_params.get("tab")
+    known = wanted in [tab_id(title) for title, _ in TABS]
+    return gr.Tabs(selected=wanted) if known else gr.skip()
 
 
 def launch_options() -> dict[str, Any]:

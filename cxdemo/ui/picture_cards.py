@@ -55,6 +55,25 @@ def build_cards(
     return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
 
 
+def build_pairs(
+    pairs: Sequence[tuple[Image.Image, Image.Image]],
+    titles: Sequence[str],
+    *,
+    label: str,
+    elem_id: str,
+) -> gr.HTML:
+    """Cards of two pictures side by side; its `select` event gives the index."""
+    buttons = "".join(
+        f'<button type="button" class="cx-pair" data-index="{i}" title="{escape(title)}"><span>'
+        f'<img src="{to_data_url(square(first, 96))}" alt="Source">'
+        f'<img src="{to_data_url(square(second, 96))}" alt="Target"></span>'
+        f"<em>{escape(title)}</em></button>"
+        for i, ((first, second), title) in enumerate(zip(pairs, titles, strict=True))
+    )
+    html = f'<div class="cx-pairs" role="group" aria-label="{escape(label)}">{buttons}</div>'
+    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+
+
 def square(picture: Image.Image, side: int) -> Image.Image:
     """The middle of a picture."""
     return crop(picture, side, side)

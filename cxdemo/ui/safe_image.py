@@ -50,6 +50,15 @@ def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Imag
     return picture
 
 
+def accept_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Image | None:
+    """An upload as it will be used, or an empty picker and the reason why."""
+    try:
+        return read_upload(payload, long_side=long_side)
+    except images.ImageError as error:
+        gr.Warning(str(error), title="This file cannot be used", duration=12)
+        return None
+
+
 def _source_of(payload: ImageData) -> str | bytes:
     """Path or bytes of an upload, which arrives as a file or as a data URL."""
     if payload.path is not None:

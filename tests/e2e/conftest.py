@@ -1,6 +1,7 @@
 """The app as a visitor meets it: `python app.py` in a process of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,8 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 PATIENCE = 120  # seconds; a machine that does much else is slow to import torch
 
 
@@ -48,6 +54,20 @@ def app(tmp_path_factory):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.fail(
+            "These tests drive Chromium, and there is none: apt-get install chromium (or leave "
+            "them out with -m 'not browser')."
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 def _free_port():

@@ -1,92 +1,31 @@
 """The page in a real browser, with the real pipeline at a small size."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
+
+from e2e.visit import SLOW, SOON, Visit
 
 pytestmark = pytest.mark.browser
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "cxdemo" / "examples"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SLOW = 60_000  # milliseconds; for what waits for the network's first step
-SOON = 20_000
-expect.set_options(timeout=SOON)
 HANDLE = "document.querySelector('#cx-compare .inner')"
 MOVED_LEFT = f"(old) => {HANDLE}.getBoundingClientRect().x < old - 9"
-SOURCE_CHANGED = "([id, old]) => document.querySelector(`#${id} img`)?.src !== old"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        pytest.fail(
-            "These tests drive Chromium, and there is none: apt-get install chromium (or leave "
-            "them out with -m 'not browser')."
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page, and everything that it asked for and complained about."""
-
-    def __init__(self, browser, app, **options):
-        self.page = browser.new_context(**options).new_page()
-        self.page.set_default_timeout(SOON)
-        self.requests, self.errors = [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._note)
-        self.page.goto(app.url)
-        expect(self.page.locator("#cx-run")).to_be_visible(timeout=SLOW)
-        expect(self.page.locator(".cx-chip").first).to_be_visible(timeout=SLOW)
-        expect(self.page.locator("#cx-live img")).to_be_visible(timeout=SLOW)
-
-    def _note(self, message):
-        if message.type == "error":
-            self.errors.append(message.text)
-
-    def source(self, elem_id):
-        image = self.page.locator(f"#{elem_id} img")
-        return image.first.get_attribute("src") if image.count() else None
-
-    def wait_for_new(self, elem_id, old, timeout=SOON):
-        self.page.wait_for_function(SOURCE_CHANGED, arg=[elem_id, old], timeout=timeout)
-        return self.source(elem_id)
-
-    def upload(self, elem_id, path):
-        clear = self.page.locator(f"#{elem_id} button[aria-label='Remove Image']")
-        if clear.count():
-            clear.click()
-        self.page.locator(f"#{elem_id} input[type=file]").set_input_files(path)
-
-    def type_option(self, name, value):
-        field = self.page.locator(f"#cx-option-{name} input[type=number]")
-        field.fill(str(value))
-        field.press("Tab")
-
-    def click_picture(self, elem_id, x, y):
-        box = self.page.locator(f"#{elem_id} img").bounding_box()
-        self.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-
-    def check_clean(self):
-        local = ("http://127.0.0.1:", "data:", "blob:")
-        assert [url for url in self.requests if not url.startswith(local)] == []
-        assert self.errors == []
+def open_style(browser, app, **options):
+    """The style transfer tab, with its example in place."""
+    visit = Visit(browser, app, **options)
+    expect(visit.page.locator("#cx-run")).to_be_visible(timeout=SLOW)
+    expect(visit.page.locator("#cx-live img")).to_be_visible(timeout=SLOW)
+    return visit
 
 
 @pytest.fixture
 def visit(browser, app):
-    visit = Visit(browser, app, viewport={"width": 1366, "height": 768}, color_scheme="light")
+    visit = open_style(browser, app, viewport={"width": 1366, "height": 768}, color_scheme="light")
     yield visit
     visit.page.context.close()
 
@@ -185,7 +124,7 @@ def test_bad_file_is_refused_in_a_sentence(visit, tmp_path):
 
 
 def test_phone_has_one_column_and_no_sideways_scroll(browser, app):
-    visit = Visit(browser, app, viewport={"width": 390, "height": 844}, has_touch=True)
+    visit = open_style(browser, app, viewport={"width": 390, "height": 844}, has_touch=True)
     page = visit.page
     for tab in ("Before / after", "Why like this?", "Result"):
         page.get_by_role("tab", name=tab).click()
@@ -198,7 +137,7 @@ def test_phone_has_one_column_and_no_sideways_scroll(browser, app):
 
 
 def test_dark_mode_follows_the_system_and_the_switch(browser, app):
-    visit = Visit(browser, app, viewport={"width": 1366, "height": 768}, color_scheme="dark")
+    visit = open_style(browser, app, viewport={"width": 1366, "height": 768}, color_scheme="dark")
     brightness = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
     assert visit.page.evaluate(brightness) < 60
     visit.page.get_by_role("button", name="Light or dark").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import gradio as gr
 from gradio.context import Context as BeingBuilt
 from PIL import Image
 
-from cxdemo.images import ImageError
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
 from cxdemo.ui import examples, match_overlay, picture_cards
@@ -21,7 +21,7 @@ from cxdemo.ui.errors import readable
 from cxdemo.ui.loss_curve import draw_loss_curve
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.pace import Pace, typical_pace, work_of
-from cxdemo.ui.safe_image import SafeImage, read_upload
+from cxdemo.ui.safe_image import SafeImage, accept_upload
 from cxdemo.ui.style_api import EXPLAIN, MODEL, add_endpoints
 from cxdemo.ui.style_progress import tell_estimate, tell_progress
 from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
@@ -291,7 +291,7 @@ def _build_examples(shown: Finished) -> gr.HTML:
 def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
     for index, picker in enumerate([page.content, *page.styles]):
         picker.upload(
-            accept_upload,
+            partial(accept_upload, long_side=LARGEST),
             picker,
             picker,
             preprocess=False,
@@ -308,15 +308,6 @@ def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
             queue=False,
             **PRIVATE,
         )
-
-
-def accept_upload(payload: dict[str, Any] | None) -> Image.Image | None:
-    """An upload as it will be used, or an empty picker and the reason why."""
-    try:
-        return read_upload(payload, long_side=LARGEST)
-    except ImageError as error:
-        gr.Warning(str(error), title="This file cannot be used", duration=12)
-        return None
 
 
 def _pick_from(files: list[Path]) -> Callable[..., Image.Image]:

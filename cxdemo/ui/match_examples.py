@@ -1,0 +1,182 @@
+"""Pairs of pictures that teach something about matching, each with what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
+from cxdemo.ui.examples import PICTURES, open_picture
+from cxdemo.ui.match_session import HERE, Comparison, Place
+
+SHIFT = 32  # pixels at 256; whole cells at every layer
+TURN = 25.0  # degrees
+NOISE = 28.0  # standard deviation, of 255
+SQUARE = 256  # pixels, of a picture that is changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchExample:
+    """Two pictures, settings, a first query, and a lesson.
+
+    Args:
+        name: In links.
+        title: On its card.
+        lesson: What to do and what to see, one or two sentences.
+        source: A picture of `cxdemo/examples`.
+        target: Another, or a name of `CHANGES`: the source, changed.
+        place: Where to point first, as shares of the source.
+        changes: Of the default settings.
+    """
+
+    name: str
+    title: str
+    lesson: str
+    source: str
+    target: str
+    place: Place = HERE
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> Comparison:
+        """The pictures, the settings and the first query."""
+        source, target = self.pictures()
+        return Comparison(
+            source=source,
+            target=target,
+            config=PatchSimilarityConfig(**self.changes),
+            place=self.place,
+            example=self.name,
+        )
+
+    def pictures(self) -> tuple[Image.Image, Image.Image]:
+        """Source and target."""
+        source = open_picture(PICTURES / f"{self.source}.jpg")
+        if self.target not in CHANGES:
+            return source, open_picture(PICTURES / f"{self.target}.jpg")
+        return CHANGES[self.target](source)
+
+
+def shift(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Two windows of a picture, one `SHIFT` pixels right of and below the other."""
+    larger = ImageOps.fit(picture, (SQUARE + SHIFT, SQUARE + SHIFT), Image.Resampling.LANCZOS)
+    return (
+        larger.crop((0, 0, SQUARE, SQUARE)),
+        larger.crop((SHIFT, SHIFT, SQUARE + SHIFT, SQUARE + SHIFT)),
+    )
+
+
+def turn(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """A picture, and the same turned by `TURN` degrees, both without corners to fill."""
+    larger = ImageOps.fit(picture, (SQUARE * 3 // 2, SQUARE * 3 // 2), Image.Resampling.LANCZOS)
+    turned = larger.rotate(TURN, Image.Resampling.BICUBIC)
+    edge = SQUARE // 4
+    window = (edge, edge, edge + SQUARE, edge + SQUARE)
+    return larger.crop(window), turned.crop(window)
+
+
+def mirror(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """A picture and its mirror image."""
+    square = ImageOps.fit(picture, (SQUARE, SQUARE), Image.Resampling.LANCZOS)
+    return square, ImageOps.mirror(square)
+
+
+def roughen(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """A picture, and the same with noise of `NOISE`."""
+    square = ImageOps.fit(picture, (SQUARE, SQUARE), Image.Resampling.LANCZOS)
+    noise = np.random.default_rng(0).normal(0.0, NOISE, (SQUARE, SQUARE, 3))
+    levels = np.clip(np.asarray(square, dtype=float) + noise, 0, 255).round().astype(np.uint8)
+    return square, Image.fromarray(levels)
+
+
+CHANGES: dict[str, Callable[[Image.Image], tuple[Image.Image, Image.Image]]] = {
+    "shifted": shift,
+    "turned": turn,
+    "mirrored": mirror,
+    "noisy": roughen,
+}
+
+MATCH_EXAMPLES = (
+    MatchExample(
+        name="faces",
+        title="Two faces",
+        lesson="Click an eye of Einstein: the eyes of the Mona Lisa light up. Try his moustache, "
+        "which she does not have, then conv1_2 under Features: it matches colours, not eyes.",
+        source="portrait_einstein_1927",
+        target="portrait_monalisa",
+        place=(0.42, 0.42),
+        changes={"layer": "conv4_2"},
+    ),
+    MatchExample(
+        name="views",
+        title="One scene, two views",
+        lesson="Two cameras side by side: most patches find themselves, a little to the left. "
+        "Look at Where it looks: smooth colours mean that neighbours find neighbours.",
+        source="scene_motorcycle_left",
+        target="scene_motorcycle_right",
+        place=(0.4, 0.62),
+    ),
+    MatchExample(
+        name="painting",
+        title="Photo and painting",
+        lesson="Walls find walls and sky finds sky, across two hundred years of picture making. "
+        "Raise h and watch the choice grow vague.",
+        source="photo_mont_st_michel",
+        target="painting_bazille_ramparts",
+        place=(0.5, 0.35),
+        changes={"layer": "conv4_2"},
+    ),
+    MatchExample(
+        name="shifted",
+        title="Shifted copy",
+        lesson="The copy is moved by 32 pixels. Every patch finds itself, and the contextual loss "
+        "is almost 0. Open Place: the perceptual loss sees two different pictures.",
+        source="photo_parrot",
+        target="shifted",
+        place=(0.55, 0.4),
+    ),
+    MatchExample(
+        name="mirrored",
+        title="Mirror image",
+        lesson="Left becomes right. Round things match their mirror image; slanted edges do not, "
+        "for the network's filters know left from right.",
+        source="photo_dog",
+        target="mirrored",
+        place=(0.4, 0.4),
+    ),
+    MatchExample(
+        name="turned",
+        title="Turned copy",
+        lesson="Turned by 25 degrees. The network was not taught to ignore that: compare rgb, "
+        "conv2_2 and conv4_2 in Where it looks.",
+        source="photo_cat_chelsea",
+        target="turned",
+        place=(0.42, 0.45),
+    ),
+    MatchExample(
+        name="noisy",
+        title="Noisy copy",
+        lesson="Noise hides fine texture. At rgb almost no patch finds itself, at conv3_2 most do: "
+        "the loss is only as good as its features.",
+        source="photo_chameleon",
+        target="noisy",
+        place=(0.5, 0.45),
+    ),
+    MatchExample(
+        name="unrelated",
+        title="Nothing in common",
+        lesson="Coffee and a city at night. Every patch must still vote, so it picks the least "
+        "bad: few patches are claimed, and some become hubs. See Claimed.",
+        source="photo_coffee",
+        target="photo_city_night",
+        place=(0.45, 0.5),
+    ),
+)
+
+
+def find_example(name: str | None) -> MatchExample | None:
+    """The example of a name, if there is one."""
+    return next((example for example in MATCH_EXAMPLES if example.name == name), None)
