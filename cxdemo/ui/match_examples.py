@@ -13,7 +13,7 @@ from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.ui.examples import PICTURES, open_picture
 from cxdemo.ui.match_session import HERE, Comparison, Place
 
-SHIFT = 32  # pixels at 256; whole cells at every layer
+SHIFT = 16  # pixels; whole cells at every layer
 TURN = 25.0  # degrees
 NOISE = 28.0  # standard deviation, of 255
 SQUARE = 256  # pixels, of a picture that is changed
@@ -122,18 +122,18 @@ MATCH_EXAMPLES = (
     MatchExample(
         name="painting",
         title="Photo and painting",
-        lesson="Walls find walls and sky finds sky, across two hundred years of picture making. "
-        "Raise h and watch the choice grow vague.",
+        lesson="A photo and a painting of 1867: walls find walls, and sky finds sky. Raise h and "
+        "watch the choice grow vague.",
         source="photo_mont_st_michel",
         target="painting_bazille_ramparts",
-        place=(0.5, 0.35),
+        place=(0.64, 0.4),
         changes={"layer": "conv4_2"},
     ),
     MatchExample(
         name="shifted",
         title="Shifted copy",
-        lesson="The copy is moved by 32 pixels. Every patch finds itself, and the contextual loss "
-        "is almost 0. Open Place: the perceptual loss sees two different pictures.",
+        lesson="The copy is moved by 16 pixels. More than four of five patches that both pictures "
+        "have find themselves. Open Place: for the perceptual loss the two have little in common.",
         source="photo_parrot",
         target="shifted",
         place=(0.55, 0.4),
@@ -141,29 +141,32 @@ MATCH_EXAMPLES = (
     MatchExample(
         name="mirrored",
         title="Mirror image",
-        lesson="Left becomes right. Round things match their mirror image; slanted edges do not, "
-        "for the network's filters know left from right.",
+        lesson="Left becomes right, and the network's filters know left from right: at conv2_2 "
+        "few patches find their mirror image, at conv4_2 about four times as many do.",
         source="photo_dog",
         target="mirrored",
         place=(0.4, 0.4),
+        changes={"layer": "conv4_2"},
     ),
     MatchExample(
         name="turned",
         title="Turned copy",
-        lesson="Turned by 25 degrees. The network was not taught to ignore that: compare rgb, "
-        "conv2_2 and conv4_2 in Where it looks.",
+        lesson="Turned by 25 degrees. Edges at conv2_2 do not survive that, an eye or a nose at "
+        "conv4_2 does: compare the two layers in Where it looks.",
         source="photo_cat_chelsea",
         target="turned",
-        place=(0.42, 0.45),
+        place=(0.22, 0.4),
+        changes={"layer": "conv4_2"},
     ),
     MatchExample(
         name="noisy",
         title="Noisy copy",
-        lesson="Noise hides fine texture. At rgb almost no patch finds itself, at conv3_2 most do: "
-        "the loss is only as good as its features.",
+        lesson="Noise hides fine texture: at conv2_2 few patches find themselves, at conv4_2 most "
+        "do. The loss is only as good as its features.",
         source="photo_chameleon",
         target="noisy",
         place=(0.5, 0.45),
+        changes={"layer": "conv4_2"},
     ),
     MatchExample(
         name="unrelated",

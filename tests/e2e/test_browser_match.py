@@ -112,7 +112,7 @@ def test_click_keys_slider_layer_direction_and_example_each_change_the_picture(v
     old = visit.pixels("pair")
     page.locator("#cx-match-examples button").nth(3).click()
     visit.wait_for_drawing("pair", old)
-    expect(page.locator("#cx-match-lesson")).to_contain_text("moved by 32 pixels")
+    expect(page.locator("#cx-match-lesson")).to_contain_text("moved by 16 pixels")
     expect(page.get_by_label("Source asks target")).to_be_checked()
     expect(page).to_have_url(re.compile("example=shifted"))
     visit.check_clean()

@@ -13,7 +13,7 @@ STYLIZE = ["content", "style", "preset", "style_strength", "size", "seed", "keep
 
 def test_public_endpoints_are_these(demo):
     public = {f.api_name for f in demo.fns.values() if f.api_visibility == "public"}
-    assert public == {"stylize", "explain_style"}
+    assert public == {"stylize", "explain_style", "match"}
 
 
 def test_endpoints_are_typed_and_documented(demo):

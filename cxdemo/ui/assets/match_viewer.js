@@ -4,7 +4,7 @@
 // A click, a tap or an arrow key triggers "ask" with a place, as shares of width and height.
 
 const SIDE = 640; // pixels of a picture's long side on its canvas
-const HEIGHT = 340; // of both pictures on the page, at most
+const HEIGHT = 290; // of both pictures on the page, at most
 const SMALL = 420; // of a map's
 const INK = '#10131A', ASKED = '#FFFFFF', POINTED = '#F0E442', WON = '#E2A63D';
 const NUMBERED = ['#E69F00', '#56B4E9', '#009E73', '#F0E442', '#CC79A7'];
@@ -245,7 +245,7 @@ function wins() {
 function tell(won) {
   const {row, scene} = state;
   if (state.pointed === null) {
-    const count = state.winner ? `, and wins <b>${won.length}</b> of ${scene.asked.title.toLowerCase()}'s ${state.winner.length} patches (framed in map 4)` : '';
+    const count = state.winner ? `, and wins <b>${won.length}</b> of the ${scene.asked.title.toLowerCase()}'s ${state.winner.length} patches (framed in map 4)` : '';
     told.innerHTML = `${row.sentence}${count}.`;
     if (row.notice) told.append(' ' + row.notice);
     return;
