@@ -456,9 +456,13 @@ def compare_layers(
             extract_map(picture, asked, features=extract) for picture in (source, target, shuffled)
         )
         goal = contextual_target(y)
-        scores = [float(contextual_similarity(z, goal, **_options(asked))) for z in (x, y, noise)]
+        similarity, itself, chance = (
+            float(contextual_similarity(z, goal, **_options(asked))) for z in (x, y, noise)
+        )
         positions = y.shape[2] * y.shape[3]
-        yield LayerScore(layer, *scores, 1 / positions, positions, asked.used_size)
+        yield LayerScore(
+            layer, similarity, itself, chance, 1 / positions, positions, asked.used_size
+        )
 
 
 def shuffle_pixels(image: Tensor, *, seed: int = 0) -> Tensor:

@@ -106,8 +106,9 @@ class Comparison:
     @property
     def titles(self) -> tuple[str, str]:
         """What the two are called, the asking one first."""
-        names = ("Source", "Target")
-        return names if self.config.asks == "source" else names[::-1]
+        if self.config.asks == "source":
+            return "Source", "Target"
+        return "Target", "Source"
 
     @cached_property
     def scene(self) -> str:

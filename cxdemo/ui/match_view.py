@@ -163,13 +163,16 @@ def show_strip(comparison: Comparison, ctx: Context) -> str:
         side = 4 * max(picture.size)
         size = tuple(round(n * side / max(picture.size)) for n in picture.size)
         picture = picture.resize(size, Image.Resampling.NEAREST)  # pyright: ignore[reportArgumentType]
+        url = png_url(picture)
         count = f"{max(1, round(answer.candidates)):,}".replace(",", "\u202f")
         chosen = " cxm-chosen" if abs(h - comparison.config.bandwidth) < 1e-9 else ""
         figures.append(
-            f'<figure class="cxm-thumb{chosen}"><img src="{png_url(picture)}" '
+            f'<figure class="cxm-thumb{chosen}"><img src="{url}" '
             f'alt="Affinities of the patch at h = {h:g}"><figcaption><b>h = {h:g}</b> '
             f"{count} candidate{'' if count == '1' else 's'}, best "
-            f"{percent(float(affinity.max()))}</figcaption></figure>"
+            f'{percent(float(affinity.max()))} <a class="cxm-save" href="{url}" '
+            f'download="cxdemo-affinity-h{h:g}.png" aria-label="Save the map at h = {h:g}">save</a>'
+            "</figcaption></figure>"
         )
     return (
         '<div class="cxm-strip"><p>The same patch at three bandwidths. <b>h is tolerance</b>: how '

@@ -126,6 +126,10 @@ def test_pointing_at_a_target_tells_its_numbers_and_its_winner(visit):
     for part in ("Target, row", "d ", "r ", "CX", "wants it most"):
         expect(told).to_contain_text(part)
     assert visit.pixels("asker") != old  # the winner is framed in the source
+    page.mouse.move(2, 2)
+    expect(told).to_contain_text("this patch gives its vote")
+    page.locator("canvas[data-map='pair']").press("ArrowDown")  # and by keyboard
+    expect(told).to_contain_text("Target, row")
     visit.check_clean()
 
 

@@ -300,12 +300,28 @@ asker.addEventListener('pointermove', (event) => {
 });
 asker.addEventListener('pointerup', () => { dragging = false; });
 asker.addEventListener('keydown', (event) => {
+  const cell = stepped(event, state.cell);
+  if (cell) ask(cell);
+});
+maps[0].addEventListener('keydown', (event) => {
+  const grid = state.scene?.asked.grid;
+  const from = state.pointed === null ? state.row?.top[0] : cellOf(state.pointed, grid);
+  const cell = stepped(event, from);
+  if (!cell) return;
+  const [row, column] = cell.map((value, axis) => Math.min(grid[axis] - 1, Math.max(0, value)));
+  state.pointed = row * grid[1] + column;
+  draw();
+});
+maps[0].addEventListener('blur', () => { state.pointed = null; draw(); });
+
+function stepped(event, cell) { // where an arrow key leads; with Shift four cells on
   const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
-  if (!move || !state.row) return;
+  if (!move || !state.row) return null;
   event.preventDefault();
   const far = event.shiftKey ? 4 : 1;
-  ask([state.cell[0] + far * move[0], state.cell[1] + far * move[1]]);
-});
+  return [cell[0] + far * move[0], cell[1] + far * move[1]];
+}
+
 for (const canvas of maps) {
   const point = (event) => {
     if (!state.row) return;
