@@ -62,8 +62,8 @@ class ContextualRows(NamedTuple):
     """Every step from distance to affinity, for some rows. See `contextual_rows`."""
 
     distance: Tensor  # (N, R, Py), d_ij, >= 0, the place included; infinite where y is masked
-    relative: Tensor  # (N, R, Py), Eq. 2: about 1 at the nearest target
-    weight: Tensor  # (N, R, Py), Eq. 3: about 1 at the nearest target
+    relative: Tensor  # (N, R, Py), Eq. 2: at the nearest target 1, or down to 0 if d < eps
+    weight: Tensor  # (N, R, Py), Eq. 3: at the nearest target 1, or up to exp(1 / h) if d < eps
     affinity: Tensor  # (N, R, Py), Eq. 4: each row sums to 1
 
 

@@ -158,4 +158,4 @@ def test_the_peak_sees_what_was_there_for_a_moment_only():
     def allocate():
         torch.zeros(16 << 20).add_(1)  # 64 MiB
 
-    assert 60e6 < core._peak_bytes(allocate, torch.device("cpu")) < 120e6
+    assert 60e6 < core.peak_bytes(allocate, torch.device("cpu")) < 120e6

@@ -163,7 +163,7 @@ def measure_memory(name: str, settings: Settings) -> dict[str, float]:
     loss = LOSSES[name]
     _step(loss, *make_features(replace(settings, channels=8), 16), settings)  # starts the threads
     x, y = make_features(settings, settings.sizes[0])
-    return {"peak": _peak_bytes(lambda: _step(loss, x, y, settings), x.device)}
+    return {"peak": peak_bytes(lambda: _step(loss, x, y, settings), x.device)}
 
 
 MEASURES = {"time": measure_time, "memory": measure_memory}
@@ -237,7 +237,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _peak_bytes(task: Callable[[], object], device: torch.device) -> int:
+def peak_bytes(task: Callable[[], object], device: torch.device) -> int:
     """The most memory that a task takes above what there is before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -257,7 +257,13 @@ def _restart_resident_peak() -> int:
 
 
 def _resident_peak() -> int:
-    """The most memory that this process had, in bytes."""
+    """The most memory that this process had, in bytes.
+
+    Linux's own count starts anew where it is told to; that of `getrusage` begins with what the
+    process that started this one had.
+    """
+    with contextlib.suppress(OSError, StopIteration):
+        return _bytes_after("VmHWM:", Path("/proc/self/status").read_text())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -305,7 +311,12 @@ def free_bytes(device: str) -> int:
 
 def _available_bytes(meminfo: str) -> int:
     """The line `MemAvailable:  123 kB` of /proc/meminfo, in bytes."""
-    found = (text for text in meminfo.splitlines() if text.startswith("MemAvailable:"))
+    return _bytes_after("MemAvailable:", meminfo)
+
+
+def _bytes_after(name: str, text: str) -> int:
+    """The number of the line `NAME 123 kB`, in bytes."""
+    found = (line for line in text.splitlines() if line.startswith(name))
     return int(next(found).split()[1]) * 1024
 
 

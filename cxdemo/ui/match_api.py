@@ -11,8 +11,8 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.match_report import describe_numbers
 from cxdemo.ui.match_session import Comparison
-from cxdemo.ui.match_view import describe_answer, describe_survey
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
 
@@ -61,7 +61,8 @@ def add_endpoint(ctx: Context) -> None:
         comparison = Comparison(
             source=source, target=target, config=config, place=(x / 100, y / 100)
         )
-        return describe(comparison, ctx)
+        answer, survey = comparison.ask(ctx), comparison.survey(ctx)
+        return describe_numbers(answer, survey, config, comparison.place)
 
     known = options_of(PatchSimilarityConfig)
     pair = [SafeImage(label=name, visible=False) for name in ("Source", "Target")]
@@ -72,11 +73,4 @@ def add_endpoint(ctx: Context) -> None:
     answer = gr.JSON(label="The patch and the pair, in numbers", visible=False)
     gr.Button(visible=False).click(
         readable(match), [*pair, *places, *fields], answer, api_name="match", **MATCHING
-    )
-
-
-def describe(comparison: Comparison, ctx: Context) -> dict[str, Any]:
-    """All numbers of a query and of its pair, for JSON."""
-    return describe_answer(comparison, comparison.ask(ctx)) | describe_survey(
-        comparison.survey(ctx)
     )

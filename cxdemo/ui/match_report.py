@@ -49,17 +49,28 @@ def describe_numbers(
     answer: Answer, survey: Survey, config: PatchSimilarityConfig, place: Place
 ) -> dict[str, Any]:
     """All numbers of a query and of its pair, for JSON."""
+    return describe_answer(answer, config, place) | describe_survey(survey)
+
+
+def describe_answer(answer: Answer, config: PatchSimilarityConfig, place: Place) -> dict[str, Any]:
+    """A query, its settings and its numbers, for JSON."""
     return {
         "made_by": "cxdemo",
         "pipeline": "patch_similarity",
         "config": config.as_dict(),
         "place": [round(share, 6) for share in place],
         "cell": list(answer.cell),
-        "grids": [list(survey.choice.shape), list(survey.winner.shape)],
         "nearest_distance": answer.nearest,
         "temperature": answer.temperature,
         "candidates": answer.candidates,
         "best": [_as_dict(candidate) for candidate in answer.best(5)],
+    }
+
+
+def describe_survey(survey: Survey) -> dict[str, Any]:
+    """What the loss makes of the pair, for JSON."""
+    return {
+        "grids": [list(survey.choice.shape), list(survey.winner.shape)],
         "contextual_similarity": survey.similarity,
         "contextual_loss": survey.loss,
         "claimed": survey.claimed,

@@ -21,8 +21,9 @@ from cxdemo.pipelines.patch_similarity import (
 )
 from cxdemo.ui.context import Context
 from cxdemo.ui.heat_map import blend, draw_heat_map, gradient_css, place_colors, png_url
+from cxdemo.ui.match_report import describe_survey
 from cxdemo.ui.match_session import Comparison
-from cxdemo.ui.match_view import describe_survey, pack, percent
+from cxdemo.ui.match_view import pack, percent
 from cxdemo.ui.picture_cards import to_data_url
 
 SIDE = 480  # pixels of a picture's long side

@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cxdemo.pipelines.patch_similarity import EPS, Answer, Candidate, Survey
+from cxdemo.pipelines.patch_similarity import EPS, Answer, Candidate
 from cxdemo.ui.context import Context
 from cxdemo.ui.heat_map import draw_heat_map, gradient_css, palette, png_url
 from cxdemo.ui.match_link import write_link
+from cxdemo.ui.match_report import describe_answer
 from cxdemo.ui.match_session import Comparison
 from cxdemo.ui.picture_cards import to_data_url
 
@@ -24,6 +25,13 @@ WORST = 3.0  # relative distance at the dark end of its scale
 BINS = 44
 WIDTH, HEIGHT = 460, 168
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 22, 34
+
+
+def answer_click(comparison: Comparison, ctx: Context) -> tuple[dict[str, Any], str, str]:
+    """All that a click changes on the page: the viewer's row, the numbers, the strip."""
+    answer = comparison.ask(ctx)
+    row = show_answer(comparison, answer, notice=comparison.notice(ctx))
+    return row, show_numbers(answer), show_strip(comparison, ctx)
 
 
 def show_scene(comparison: Comparison, ctx: Context) -> dict[str, Any]:
@@ -60,39 +68,9 @@ def show_answer(
         "sentence": tell_answer(answer, best[0]),
         "notice": notice or "",
         "link": write_link(comparison),
-        "report": describe_answer(comparison, answer),
+        "report": describe_answer(answer, comparison.config, comparison.place)
+        | {"example": comparison.example},
     }
-
-
-def describe_answer(comparison: Comparison, answer: Answer) -> dict[str, Any]:
-    """The query, its settings and its numbers, for JSON."""
-    return {
-        "made_by": "cxdemo",
-        "pipeline": "patch_similarity",
-        "config": comparison.config.as_dict(),
-        "example": comparison.example,
-        "place": [round(share, 6) for share in comparison.place],
-        "cell": list(answer.cell),
-        "grid_of_target": list(answer.steps.distance.shape),
-        "nearest_distance": answer.nearest,
-        "temperature": answer.temperature,
-        "candidates": answer.candidates,
-        "best": [_candidate(candidate) for candidate in answer.best(5)],
-    }
-
-
-def describe_survey(survey: Survey) -> dict[str, Any]:
-    """What the loss makes of the pair, for JSON."""
-    return {
-        "contextual_similarity": survey.similarity,
-        "contextual_loss": survey.loss,
-        "claimed": survey.claimed,
-        "distinct": survey.distinct,
-    }
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    return {name: list(v) if name == "cell" else v for name, v in candidate._asdict().items()}
 
 
 def pack(values: Tensor) -> str:

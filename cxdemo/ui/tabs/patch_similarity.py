@@ -411,17 +411,15 @@ def show_query(
     page: Page, ctx: Context, comparison: Comparison, *, shown: Comparison | None = None
 ) -> Updates:
     """One patch's answer, and the pictures unless they are those that are shown already."""
-    answer = comparison.ask(ctx)
-    viewer: dict[str, Any] = {
-        "value": match_view.show_answer(comparison, answer, notice=comparison.notice(ctx))
-    }
+    row, numbers, strip = match_view.answer_click(comparison, ctx)
+    viewer: dict[str, Any] = {"value": row}
     if shown is None or shown.scene != comparison.scene:
         viewer["scene"] = match_view.show_scene(comparison, ctx)
     x, y = (round(100 * share, 2) for share in comparison.place)
     return {
         page.viewer: gr.update(**viewer),
-        page.numbers: match_view.show_numbers(answer),
-        page.strip: match_view.show_strip(comparison, ctx),
+        page.numbers: numbers,
+        page.strip: strip,
         page.x: x,
         page.y: y,
         page.state: comparison,
@@ -465,7 +463,7 @@ def held_layers(backbone: str) -> tuple[str, ...]:
 
 def save_figures(comparison: Comparison, ctx: Context) -> list[Path]:
     """The panel for slides, as PDF and as SVG."""
-    from cxdemo.ui.match_figure import draw_figure
+    from cxdemo.ui.match_figure import draw_figure, save_figure
 
     source, target = (
         images.to_pil(comparison.kept(ctx, picture).picture)
@@ -477,7 +475,7 @@ def save_figures(comparison: Comparison, ctx: Context) -> list[Path]:
     folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
     files = [folder / f"cxdemo-match.{ending}" for ending in ("pdf", "svg")]
     for file in files:
-        figure.savefig(file)
+        save_figure(figure, file)
     return files
 
 
