@@ -203,9 +203,8 @@ def find_checkpoint(name: str, *, folder: Path = FOLDER) -> Checkpoint:
         ValueError: There is none.
 
     Example:
-        >>> find_checkpoint("vgg91")
-        Traceback (most recent call last):
-        ValueError: expected a checkpoint out of ['vgg16', 'vgg19'], got 'vgg91'...
+        >>> find_checkpoint("vgg19").repo
+        'timm/vgg19.tv_in1k'
     """
     manifest = load_manifest(folder)
     _check_known([name], manifest, what="checkpoint")

@@ -25,16 +25,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 __all__ = [
+    "Canvas",
     "ImageError",
     "ImageLimits",
     "contact_sheet",
     "fit_long_side",
     "keep_luminance",
     "load",
+    "load_with_alpha",
     "luma",
     "read_png_metadata",
     "resize",
     "save_png",
+    "shrink",
     "to_pil",
     "to_tensor",
 ]
@@ -45,6 +48,8 @@ ResizeMode = Literal["bicubic", "bilinear", "area", "nearest"]
 # Only these parsers ever see an upload. EPS (it starts Ghostscript), PSD, ICO and the many
 # formats of old machines are refused before a single byte of them is interpreted.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
+LARGE_PICTURE = 4_000_000  # pixels, from which a PNG is packed fast instead of small
+SMALL_PNG, FAST_PNG = 6, 1
 READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF or HEIC"
 
 
@@ -106,6 +111,46 @@ def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
         raise _damaged(data, name) from error
     _check_size(rgb.size, name, limits)  # a decoder may correct the size of the header
     return rgb
+
+
+def load_with_alpha(
+    source: Source, *, limits: ImageLimits = DEFAULT_LIMITS
+) -> tuple[Image.Image, Image.Image | None]:
+    """A still picture as RGB, and its opacity (mode L) if any of it is transparent.
+
+    As `load`, but transparency is kept apart instead of composited, and an animation is refused:
+    for pipelines whose result takes the picture's place.
+
+    Args:
+        source: As in `load`.
+        limits: What is accepted.
+
+    Raises:
+        ImageError: As in `load`; also an animation.
+    """
+    data, name = _read(source, limits.max_bytes)
+    picture = _open(data, name, limits)
+    try:
+        frames = getattr(picture, "n_frames", 1) if picture.format in _ANIMATED else 1
+        picture.load()
+        profile = picture.info.get("icc_profile")
+        colour, alpha = _split_alpha(_to_eight_bits(_upright(picture)))
+        rgb = _to_srgb(colour, profile)
+    except Exception as error:  # Pillow's decoders raise nearly every type there is
+        raise _damaged(data, name) from error
+    if frames > 1:
+        raise ImageError(
+            f"{name} is an animation of {frames} frames, but a still picture was expected: save "
+            "one frame of it as a PNG."
+        )
+    _check_size(rgb.size, name, limits)
+    rgb.info = {}
+    if alpha is not None and alpha.getextrema()[0] == 255:
+        alpha = None
+    return rgb, alpha
+
+
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # the second frame of an MPO or TIFF is another thing
 
 
 def _read(source: Source, max_bytes: int) -> tuple[bytes, str]:
@@ -436,6 +481,23 @@ def resize(image: Tensor, size: tuple[int, int], *, mode: ResizeMode = "bicubic"
     return resized.clamp(0, 1)
 
 
+def shrink(image: Tensor, scale: int = 4) -> Tensor:
+    """An image a whole number of times smaller: antialiased bicubic, as super-resolution means it.
+
+    Shape:
+        image: (N, 3, H, W) in [0, 1]. Returns (N, 3, H / scale, W / scale) in [0, 1].
+
+    Raises:
+        ValueError: A side is no multiple of the scale.
+    """
+    height, width = image.shape[-2:]
+    if height % scale or width % scale:
+        raise ValueError(
+            f"Expected sides that are multiples of {scale}, got {width} x {height}: crop the image."
+        )
+    return resize(image, (height // scale, width // scale))
+
+
 def fit_long_side(image: Tensor, long_side: int, *, mode: ResizeMode = "bicubic") -> Tensor:
     """An image whose longer side has `long_side` pixels; the aspect ratio is kept.
 
@@ -504,6 +566,58 @@ def keep_luminance(stylized: Tensor, content: Tensor) -> Tensor:
     return (light + fits * chroma).clamp(0, 1)
 
 
+# ------------------------------------------------------------------- pictures too large for floats
+
+
+class Canvas:
+    """A large picture as bytes, written piece by piece: a quarter of the memory of a tensor.
+
+    Args:
+        picture: What it shows at first.
+
+    Attributes:
+        levels: (H, W, 3), uint8.
+    """
+
+    def __init__(self, picture: Image.Image) -> None:
+        self.levels: NDArray[np.uint8] = np.array(picture.convert("RGB"))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.levels.shape[0], self.levels.shape[1]
+
+    def write(self, image: Tensor, *, top: int, left: int) -> None:
+        """Puts an image (1, 3, h, w) at a place: clamped to [0, 1], rounded to 256 levels."""
+        height, width = image.shape[-2:]
+        self.levels[top : top + height, left : left + width] = np.asarray(to_pil(image))
+
+    def channel(self, index: int) -> Tensor:
+        """One colour of all of it, (1, 1, H, W) in [0, 1]."""
+        return torch.from_numpy(self.levels[..., index].astype(np.float32))[None, None] / 255
+
+    def write_channel(self, index: int, values: Tensor) -> None:
+        """Replaces one colour by (1, 1, H, W): clamped to [0, 1], rounded to 256 levels."""
+        self.levels[..., index] = (values[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+    def to_tensor(self) -> Tensor:
+        """All of it, (1, 3, H, W) in [0, 1]: twelve bytes a pixel."""
+        return to_tensor(self.to_pil())
+
+    def to_pil(self, alpha: Image.Image | None = None) -> Image.Image:
+        """The picture; with an opacity (mode L, of its size), an RGBA one."""
+        picture = Image.fromarray(self.levels)
+        if alpha is not None:
+            picture.putalpha(alpha)
+        return picture
+
+    def preview(self, long_side: int) -> Image.Image:
+        """A small copy whose long side is at most `long_side` pixels."""
+        picture = Image.fromarray(self.levels)
+        picture.thumbnail((long_side, long_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return picture
+
+
 # ----------------------------------------------------------------------------- pictures to files
 
 
@@ -512,6 +626,7 @@ def save_png(
     file: str | Path | BinaryIO,
     *,
     metadata: Mapping[str, str] | None = None,
+    keep_alpha: bool = False,
 ) -> None:
     """A PNG file with text in it, and with nothing else: no EXIF, no profile, no place.
 
@@ -519,13 +634,18 @@ def save_png(
         image: What `to_pil` takes, or a picture.
         file: A path or a binary file object to write to.
         metadata: Text chunks; keys are 1 to 79 printable Latin-1 characters, values any text.
+        keep_alpha: Whether an RGBA picture stays one, instead of lying on white.
     """
-    picture = to_pil(image) if isinstance(image, Tensor) else _to_rgb(image)
+    if isinstance(image, Tensor):
+        picture = to_pil(image)
+    else:
+        picture = image if keep_alpha and image.mode == "RGBA" else _to_rgb(image)
     chunks = PngImagePlugin.PngInfo()
     for key, value in (metadata or {}).items():
         _check_key(key)
         chunks.add_itxt(key, value)  # UTF-8, so every text survives
-    picture.save(file, format="PNG", pnginfo=chunks)
+    level = SMALL_PNG if picture.width * picture.height < LARGE_PICTURE else FAST_PNG
+    picture.save(file, format="PNG", pnginfo=chunks, compress_level=level)
 
 
 def _check_key(key: str) -> None:

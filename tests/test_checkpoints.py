@@ -684,7 +684,7 @@ def expected_shapes(network: str, last: int) -> dict[str, tuple[int, ...]]:
     return {f"features.{name}": tuple(tensor.shape) for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize(("network", "last"), [("vgg16", 24), ("vgg19", 34)])
+@pytest.mark.parametrize(("network", "last"), [("vgg16", 28), ("vgg19", 34)])
 def test_names_and_shapes_are_those_of_torchvision(network: str, last: int) -> None:
     assert dict(checkpoints.find_checkpoint(network).tensors) == expected_shapes(network, last)
 

@@ -1010,7 +1010,7 @@ def test_contact_sheet_places_every_image():
 def test_every_example_has_its_licence_and_a_small_size():
     files = sorted(EXAMPLES.glob("*.jpg"))
     licences = (EXAMPLES / "LICENSES.md").read_text(encoding="utf-8")
-    assert len(files) == 24
+    assert len(files) == 26
     assert sorted(
         line.split(" | ")[0][2:] for line in licences.splitlines() if ".jpg |" in line
     ) == [file.name for file in files]

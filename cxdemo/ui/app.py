@@ -10,11 +10,12 @@ import gradio as gr
 
 from cxdemo.ui import header
 from cxdemo.ui.context import Context, default_context
-from cxdemo.ui.tabs import patch_similarity, style_transfer
+from cxdemo.ui.tabs import patch_similarity, style_transfer, super_resolution
 from cxdemo.ui.theme import STYLE_SHEET, build_theme
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),
+    ("Super-resolution", super_resolution.build),
     ("Patch similarity", patch_similarity.build),
 ]
 

@@ -19,6 +19,9 @@ class Context:
         transfer_style: As `cxdemo.pipelines.style_transfer.transfer_style`.
         explain_style: As `cxdemo.pipelines.style_transfer.StyleExplanation`.
         load_features: As `cxdemo.features.load_features`, with the device set.
+        upscale: As `cxdemo.pipelines.super_resolution.upscale`.
+        load_upscaler: As `cxdemo.pipelines.super_resolution.load_upscaler`, with the device set.
+        measure: As `cxdemo.pipelines.super_resolution.measure`, with the judges set.
         locate: As `cxdemo.checkpoints.locate`.
         device: Where to compute, such as "cpu" or "cuda".
         device_name: The same for people.
@@ -27,6 +30,9 @@ class Context:
     transfer_style: Callable[..., Iterator[Step]]
     explain_style: Callable[..., Any]
     load_features: Callable[..., Any]
+    upscale: Callable[..., Iterator[Any]]
+    load_upscaler: Callable[[str], Any]
+    measure: Callable[..., Any]
     locate: Callable[[str], str | None]
     device: str
     device_name: str
@@ -36,12 +42,16 @@ def default_context() -> Context:
     """The real pipelines on the fastest device of this machine; no weights are loaded yet."""
     from cxdemo.checkpoints import locate
     from cxdemo.pipelines.style_transfer import StyleExplanation, transfer_style
+    from cxdemo.pipelines.super_resolution import upscale
 
     device, device_name = find_device()
     return Context(
         transfer_style=transfer_style,
         explain_style=StyleExplanation,
         load_features=_remembered_features(device),
+        upscale=upscale,
+        load_upscaler=_remembered_upscaler(device),
+        measure=_remembered_judges(device),
         locate=locate,
         device=device,
         device_name=device_name,
@@ -67,3 +77,18 @@ def _remembered_features(device: str) -> Callable[..., Any]:
         return load_features(backbone, layers, pooling=pooling, device=device)  # pyright: ignore[reportArgumentType]
 
     return load
+
+
+def _remembered_upscaler(device: str) -> Callable[[str], Any]:
+    """`load_upscaler` on a device, which keeps the networks; each has 1.6 MB."""
+    from cxdemo.pipelines.super_resolution import load_upscaler
+
+    return lru_cache(maxsize=None)(lambda name: load_upscaler(name, device=device))
+
+
+def _remembered_judges(device: str) -> Callable[..., Any]:
+    """`measure` on a device, with judges that are loaded once, when first needed."""
+    from cxdemo.pipelines.super_resolution import load_judges, measure
+
+    judges = lru_cache(maxsize=1)(lambda: load_judges(device=device))
+    return lambda upscaled, truth: measure(upscaled, truth, judges())

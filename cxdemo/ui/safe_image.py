@@ -32,7 +32,7 @@ class SafeImage(gr.Image, metaclass=_WithoutStub):
         if payload is None:
             return None
         try:
-            return images.load(_source_of(payload))
+            return images.load(source_of(payload))
         except images.ImageError as error:
             raise to_toast(error) from error
 
@@ -45,7 +45,7 @@ def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Imag
     """
     if payload is None:
         return None
-    picture = images.load(_source_of(ImageData(**payload)))
+    picture = images.load(source_of(ImageData(**payload)))
     picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     return picture
 
@@ -59,7 +59,7 @@ def accept_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Im
         return None
 
 
-def _source_of(payload: ImageData) -> str | bytes:
+def source_of(payload: ImageData) -> str | bytes:
     """Path or bytes of an upload, which arrives as a file or as a data URL."""
     if payload.path is not None:
         return payload.path

@@ -41,7 +41,9 @@ def stylize(client, content=CONTENT, **settings):
 
 def test_only_the_documented_endpoints_can_be_called(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/stylize", "/explain_style"}
+    assert set(endpoints) == {
+        "/stylize", "/explain_style", "/match", "/upscale", "/super_resolution_metrics",
+    }  # fmt: skip
 
 
 def test_result_is_painted_and_carries_its_settings(client):

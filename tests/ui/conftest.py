@@ -12,10 +12,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cxdemo.checkpoints import CheckpointError
 from cxdemo.ui.context import Context
-from ui.fake_pipeline import FakeExplanation, FakeFeatures, build_demo, fake_transfer
+from ui.fake_pipeline import (
+    FAKE_UPSCALING,
+    FakeExplanation,
+    FakeFeatures,
+    build_demo,
+    fake_transfer,
+)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ctx():
     return Context(
         transfer_style=fake_transfer,
@@ -24,6 +30,7 @@ def ctx():
         locate=lambda name: "embedded" if name == "vgg16" else None,
         device="cpu",
         device_name="CPU, 2 cores",
+        **FAKE_UPSCALING,
     )
 
 

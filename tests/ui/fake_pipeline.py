@@ -2,9 +2,12 @@
 
 import asyncio
 
+import torch.nn.functional as F
+
 from cxdemo.images import fit_long_side
 from cxdemo.optimize import Step
 from cxdemo.pipelines.style_transfer import StyleMatch
+from cxdemo.pipelines.super_resolution import CHECKPOINTS, Scores, upscale
 from cxdemo.ui.app import build_app
 
 
@@ -54,3 +57,24 @@ def fake_transfer(content, styles, config, *, style_weights=None, features=None)
             image=(1 - share) * small + share * color.expand_as(small),
             seconds=0.5 * index,
         )
+
+
+class FakeUpscaler:
+    """Enlarges pixels to squares, a little darker for each checkpoint."""
+
+    scale, receptive_field = 4, 0
+
+    def __init__(self, name):
+        self.share = 1 - 0.1 * (1 + CHECKPOINTS.index(name))
+
+    def __call__(self, low_res):
+        return self.share * F.interpolate(low_res, scale_factor=4)
+
+
+def fake_measure(upscaled, truth):
+    """Scores by the brightness alone: brighter is better in PSNR, darker in the others."""
+    light = float(upscaled.mean())
+    return Scores(psnr=30 * light, ssim=1 - light, lpips=light, cx=1 - light)
+
+
+FAKE_UPSCALING = {"upscale": upscale, "load_upscaler": FakeUpscaler, "measure": fake_measure}

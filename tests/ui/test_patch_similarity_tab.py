@@ -19,7 +19,7 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.ui.context import Context
 from cxdemo.ui.match_examples import MATCH_EXAMPLES
-from ui.fake_pipeline import FakeExplanation, build_demo, fake_transfer
+from ui.fake_pipeline import FAKE_UPSCALING, FakeExplanation, build_demo, fake_transfer
 
 
 class MeanColors:
@@ -109,6 +109,7 @@ def page():
         locate=lambda name: "embedded",
         device="cpu",
         device_name="CPU, 2 cores",
+        **FAKE_UPSCALING,
     )
     return build_demo(ctx)
 

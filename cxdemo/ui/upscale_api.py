@@ -1,0 +1,107 @@
+"""The endpoints of super-resolution for programs. Their components are never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cxdemo.options import options_of
+from cxdemo.pipelines.super_resolution import METHODS, Scores, SuperResolutionConfig
+from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.layered_image import LayeredImage
+from cxdemo.ui.options_form import control_for
+from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.upscale_run import NAMES, UpscaleRun, choose_methods
+
+
+def add_endpoints(ctx: Context) -> None:
+    """Add `/upscale` and `/super_resolution_metrics` to the page that is being built."""
+    _add_upscale(ctx)
+    _add_metrics(ctx)
+
+
+def _add_upscale(ctx: Context) -> None:
+    def upscale(
+        picture: Image.Image | None, method: str = "cx", back_projection: float = 2
+    ) -> Iterator[tuple[str | None, dict[str, Any]]]:
+        """A picture at four times its size; progress comes first, the last answer is the result.
+
+        Args:
+            picture: The small picture, at most 1.2 megapixels. Transparency is kept.
+            method: bicubic, mse, cx or cx-gan.
+            back_projection: Rounds that make the result shrink to exactly the small picture.
+
+        Returns:
+            The PNG (none before the end), and the settings with the share that is done.
+        """
+        if picture is None:
+            raise ValueError("upscale needs a picture.")
+        _check_method(method)
+        config = SuperResolutionConfig(back_projection=int(back_projection))
+        job = UpscaleRun(picture=picture, methods=[method], config=config)
+        for _ in job.steps(ctx):
+            if not job.finished:
+                yield None, job.settings(method) | {"done": round(job.share, 3)}
+        said = {"done": 1.0, "seconds": round(job.seconds, 2)}
+        yield str(job.files[method].png), job.settings(method) | said
+
+    picture = LayeredImage(label="Picture", visible=False)
+    method = gr.Radio(list(METHODS), value="cx", label="Method", visible=False)
+    with gr.Row(visible=False):
+        rounds = control_for(options_of(SuperResolutionConfig)["back_projection"])
+    upscaled = gr.Image(label="Upscaled picture", format="png", type="filepath", visible=False)
+    settings = gr.JSON(label="Settings and progress", visible=False)
+    gr.Button(visible=False).click(
+        readable(upscale), [picture, method, rounds], [upscaled, settings], api_name="upscale",
+        **MODEL,
+    )  # fmt: skip
+
+
+def _add_metrics(ctx: Context) -> None:
+    def super_resolution_metrics(
+        picture: Image.Image | None, methods: list[str] | None = None
+    ) -> dict[str, dict[str, float]]:
+        """A sharp picture is shrunk to a quarter, restored by each method, and measured.
+
+        Args:
+            picture: A sharp picture, at least 192 pixels on each side; of a larger one than 1024
+                the middle is used.
+            methods: Some of bicubic, mse, cx, cx-gan.
+
+        Returns:
+            By method: psnr (dB) and ssim of the brightness, higher is nearer; lpips, lower is
+            nearer; cx (contextual similarity), higher is nearer.
+        """
+        if picture is None:
+            raise ValueError("super_resolution_metrics needs a picture.")
+        chosen = choose_methods(list(METHODS) if methods is None else methods)
+        job = UpscaleRun(
+            picture=picture.convert("RGB"),
+            methods=chosen,
+            config=SuperResolutionConfig(),
+            test=True,
+        )
+        for _ in job.steps(ctx):
+            pass
+        return {method: _as_dict(scores) for method, scores in job.scores.items()}
+
+    picture = LayeredImage(label="Sharp picture", visible=False)
+    methods = gr.CheckboxGroup(list(METHODS), value=list(METHODS), label="Methods", visible=False)
+    scores = gr.JSON(label="Scores by method", visible=False)
+    gr.Button(visible=False).click(
+        readable(super_resolution_metrics), [picture, methods], scores,
+        api_name="super_resolution_metrics", **MODEL,
+    )  # fmt: skip
+
+
+def _as_dict(scores: Scores) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in scores._asdict().items()}
+
+
+def _check_method(method: str) -> None:
+    if method not in NAMES:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
