@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: browser help app test test-all check check-static fix bench fetch
+.PHONY: browser help app test test-all check check-static fix bench fetch train-sr
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,15 @@ bench: $(VENV)/app ## the core and the style transfer against plain versions, as
 
 fetch: $(VENV)/app ## pull VGG19, the papers' network, from the Hugging Face Hub
 	$(BIN)/python -m cxdemo fetch vgg19
+
+RUNS ?= outputs
+TRAIN_SR = $(BIN)/accelerate launch -m cxdemo.training.super_resolution --photos "$(PHOTOS)"
+
+train-sr: $(VENV)/dev ## train the upscalers on a folder: make train-sr PHOTOS=folder [RUNS=outputs]
+	@test -d "$(PHOTOS)" || { echo "Name a folder of photos: make train-sr PHOTOS=folder"; exit 1; }
+	$(TRAIN_SR) --phase mse --folder $(RUNS)/sr-mse
+	$(TRAIN_SR) --phase cx --folder $(RUNS)/sr-cx --start $(RUNS)/sr-mse/best.safetensors
+	$(TRAIN_SR) --phase cx-gan --folder $(RUNS)/sr-cx-gan --start $(RUNS)/sr-cx/best.safetensors
 
 browser: # for the end-to-end tests: the system's Chromium, installed where that is possible
 	@command -v chromium >/dev/null || \
