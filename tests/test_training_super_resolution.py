@@ -16,7 +16,7 @@ from PIL import Image
 
 from cxdemo.networks import Upscaler
 from cxdemo.training import upscaler_run
-from cxdemo.training.export_upscaler import export
+from cxdemo.training.export_upscaler import export, write_record
 from cxdemo.training.photos import (
     LARGE,
     Crops,
@@ -265,6 +265,9 @@ def test_only_the_compact_upscaler_becomes_a_checkpoint(tmp_path):
     record = export(tmp_path / "best.safetensors", "cx-gan", tmp_path)
     assert record["shards"][0]["file"] == "sr_cx_gan.safetensors"
     assert record["tensors"]["head.weight"] == [48, 3, 3, 3]
+    write_record(tmp_path / "manifest.json", "cx-gan", record)
+    assert json.loads((tmp_path / "manifest.json").read_text()) == {"sr-cx-gan": record}
+    assert '"head.weight": [48, 3, 3, 3],' in (tmp_path / "manifest.json").read_text()
     upscaler_run.save_network(torch.nn.Linear(1, 1), tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not the parameters of the compact upscaler"):
         export(tmp_path / "other.safetensors", "cx", tmp_path)

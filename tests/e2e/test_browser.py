@@ -59,13 +59,13 @@ def test_run_stop_run_again_compare_and_explain(visit, tmp_path):
     page.locator("#cx-stop").click()
     expect(page.locator("#cx-progress")).to_contain_text("Stopped at step")
     expect(page.locator("#cx-stop")).to_be_disabled()
-    stopped_at = page.locator("#cx-progress").inner_text()
+    stopped_at = page.locator("#cx-progress .cx-progress").inner_text()
     expect(page.locator("#cx-png")).to_be_enabled()
 
     # Run again, to the end.
     visit.type_option("num_steps", 15)
     expect(page.locator("#cx-estimate")).to_contain_text("15 steps")
-    assert page.locator("#cx-progress").inner_text() == stopped_at
+    assert page.locator("#cx-progress .cx-progress").inner_text() == stopped_at
     page.locator("#cx-run").click()
     expect(page.locator("#cx-progress")).to_contain_text("15 steps in", timeout=SLOW)
 
