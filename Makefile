@@ -30,8 +30,9 @@ fix: $(VENV)/dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/app ## the core and the style transfer against plain versions, as ratios
+bench: $(VENV)/app ## speed and memory: core, style transfer, patch similarity
 	$(BIN)/python -m cxdemo bench core
+	$(BIN)/python -m cxdemo bench match
 	$(BIN)/python -m cxdemo bench style
 
 fetch: $(VENV)/app ## pull VGG19, the papers' network, from the Hugging Face Hub

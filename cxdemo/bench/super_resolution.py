@@ -228,6 +228,8 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     methods = choose(build_methods(args.peers, args.back_projection), args.methods)
     judges, brisque = load_judges(), load_brisque(args.peers)
+    if args.save:
+        args.save.mkdir(parents=True, exist_ok=True)
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     crops: list[list[Tensor]] = []
     for path in list_photos(args.photos):
@@ -256,7 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", type=Path, help="folder of the peers' packages")
     parser.add_argument("--sheet", type=Path, help="PNG to write: a crop of each photo and method")
     parser.add_argument("--methods", nargs="+", help="only these")
-    parser.add_argument("--save", type=Path, help="folder that takes every enlarged photo")
+    parser.add_argument("--save", type=Path, help="folder for every enlarged photo; made if needed")
     parser.add_argument("--json", type=Path, help="file to write: the figures of every photo")
     parser.add_argument(
         "--back-projection", type=int, default=SuperResolutionConfig().back_projection
