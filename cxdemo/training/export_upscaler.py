@@ -41,7 +41,7 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
     return {
         "description": DESCRIPTIONS[name],
         "license": "MIT",
-        "source": "trained by cxdemo.training.super_resolution on photos of Debian packages",
+        "source": "this project, trained on photos of Debian packages",
         "fallback": None,
         "repo": None,
         "revision": None,
