@@ -56,7 +56,7 @@ def app(tmp_path_factory):
             process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of other tests
 def browser():
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
