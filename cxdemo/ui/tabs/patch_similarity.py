@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html import escape
@@ -357,6 +359,8 @@ def _wire_layers(page: Page, ctx: Context) -> None:
 def _wire_files(page: Page, ctx: Context) -> None:
     def draw(values: Values) -> list[Any]:
         files = save_figures(read_comparison(page, values), ctx)
+        # Gradio serves copies; these go with the query that they show.
+        weakref.finalize(values[page.state], shutil.rmtree, files[0].parent, ignore_errors=True)
         return [gr.update(value=str(file), interactive=True) for file in files]
 
     def load(file: str, state: Comparison | None) -> Updates:
