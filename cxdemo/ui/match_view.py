@@ -118,7 +118,7 @@ def show_numbers(answer: Answer) -> str:
         (
             "Its share of the vote: w over the sum of all w",
             f"{_sub('CX', 'i2')}<mo>=</mo><mfrac>{_mn(second.weight)}{_mn(total)}</mfrac><mo>=</mo>"
-            f"<mn>{percent(second.affinity)}</mn>",
+            f"<mn>{100 * second.affinity:.3g} %</mn>",
         ),
     )
     shown = "".join(
@@ -182,6 +182,8 @@ def draw_histogram(answer: Answer) -> str:
         )
     curve = _wanted_curve(answer, high, base, room)
     nearest = _x(answer.nearest, high)
+    anchor = "middle" if nearest > WIDTH / 8 else "start"
+    zero = f'<text x="{LEFT}" y="{base + 17}">0</text>' if anchor == "middle" else ""
     return (
         '<figure class="cxm-histogram"><figcaption><b>All targets by distance.</b> Bars: how many '
         "(square-root scale; bright bars hold the votes). Line: how much a target at that distance "
@@ -189,9 +191,9 @@ def draw_histogram(answer: Answer) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Histogram of the distances">'
         f'{"".join(bars)}<path class="cxm-curve" d="{curve}"/>'
         f'<line class="cxm-tick" x1="{nearest:.1f}" x2="{nearest:.1f}" y1="{TOP - 4}" '
-        f'y2="{base + 4}"/><text x="{nearest:.1f}" y="{base + 17}" text-anchor="middle">nearest '
+        f'y2="{base + 4}"/><text x="{nearest:.1f}" y="{base + 17}" text-anchor="{anchor}">nearest '
         f'{answer.nearest:.3g}</text><text x="{WIDTH - RIGHT}" y="{base + 17}" text-anchor="end">'
-        f'd = {high:.2f}</text><text x="{LEFT}" y="{base + 17}">0</text></svg></figure>'
+        f"d = {high:.2f}</text>{zero}</svg></figure>"
     )
 
 
@@ -238,13 +240,15 @@ def _table(best: list[Candidate]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share to three figures.
+    """A share to three figures; what is next to nothing is not told apart.
 
     Example:
-        >>> percent(0.21734), percent(0.000251), percent(1.0)
-        ('21.7 %', '0.0251 %', '100 %')
+        >>> percent(0.21734), percent(0.000251), percent(1.0), percent(2e-18)
+        ('21.7 %', '0.0251 %', '100 %', '≈ 0 %')
     """
     value = 100 * share
+    if 0 < value < 0.001:
+        return "≈ 0 %"
     return f"{value:.3g} %" if value < 99.95 else f"{value:.0f} %"
 
 

@@ -262,7 +262,7 @@ function tell(won) {
 }
 
 const number = (value) => Number(value.toPrecision(3)).toString();
-const percent = (value) => `${Number((100 * value).toPrecision(3))} %`;
+const percent = (value) => (value > 0 && value < 1e-5 ? '≈ 0 %' : `${Number((100 * value).toPrecision(3))} %`);
 const cellOf = (index, [, columns]) => [Math.floor(index / columns), index % columns];
 
 // ------------------------------------------------------------------------------ what people do
