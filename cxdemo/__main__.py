@@ -1,4 +1,4 @@
-"""python -m cxdemo style | sr | match | fetch | publish | bench: the command line.
+"""python -m cxdemo style | face | sr | match | lab | fetch | publish | bench: the command line.
 
 Flags come from the configuration of each pipeline. Bad input ends with one line and exit code 2.
 """
@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from cxdemo import checkpoints, images
+from cxdemo.commands import face, lab
+from cxdemo.commands.terminal import add_flag, draw_bar
 from cxdemo.networks import Upscaler
-from cxdemo.options import Option, options_of
+from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import (
     PatchSimilarity,
     PatchSimilarityConfig,
@@ -69,7 +70,7 @@ def run_style(args: argparse.Namespace) -> int:
     image = content
     for step in transfer_style(content, styles, config, style_weights=args.style_weights):
         text = f"loss {step.loss:.3f}, about {step.seconds_left:.0f} s left"
-        _draw_bar("style", step.index, step.total, text)
+        draw_bar("style", step.index, step.total, text)
         image = step.image
     images.save_png(image, output, metadata={"cxdemo": json.dumps(config.as_dict())})
     print(output)
@@ -123,7 +124,7 @@ def _enlarge(source: Path, output: Path, config: SuperResolutionConfig) -> None:
     last = None
     for last in upscale(low_res, network, config):
         text = f"{source.name}, about {last.seconds_left:.0f} s left"
-        _draw_bar("sr", last.index, last.total, text)
+        draw_bar("sr", last.index, last.total, text)
     if last is None:
         return
     settings = {"cxdemo": json.dumps(config.as_dict())}
@@ -178,7 +179,7 @@ def run_fetch(args: argparse.Namespace) -> int:
     """Pulls a checkpoint into the local cache."""
 
     def report(done: int, total: int) -> None:
-        _draw_bar(args.name, done, total, f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
+        draw_bar(args.name, done, total, f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
 
     path = checkpoints.fetch_checkpoint(args.name, whole=args.whole, progress=report)
     print(path)
@@ -231,14 +232,14 @@ def _parser() -> argparse.ArgumentParser:
         "--style-weights", nargs="+", type=float, metavar="W", help="share of each style"
     )
     for known in options_of(StyleTransferConfig).values():
-        _add_flag(style, known)
+        add_flag(style, known)
     style.set_defaults(command=run_style)
 
     sr = commands.add_parser("sr", help="enlarge a picture, or a folder of them, four times")
     sr.add_argument("input", help="image file, or folder")
     sr.add_argument("-o", "--output", required=True, help="PNG to write, or folder")
     for known in options_of(SuperResolutionConfig).values():
-        _add_flag(sr, known)
+        add_flag(sr, known)
     sr.set_defaults(command=run_sr)
 
     match = commands.add_parser("match", help="what a patch of a picture sees in another one")
@@ -254,8 +255,11 @@ def _parser() -> argparse.ArgumentParser:
     match.add_argument("--figure", metavar="FILE", help="the same panel as .svg or .pdf")
     match.add_argument("--json", action="store_true", help="print the numbers as JSON")
     for known in options_of(PatchSimilarityConfig).values():
-        _add_flag(match, known)
+        add_flag(match, known)
     match.set_defaults(command=run_match)
+
+    face.add_parser(commands)
+    lab.add_parser(commands)
 
     fetch = commands.add_parser("fetch", help="pull a checkpoint from the Hugging Face Hub")
     fetch.add_argument(
@@ -273,37 +277,6 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="flags of the benchmark")
     bench.set_defaults(command=run_bench)
     return parser
-
-
-def _add_flag(parser: argparse.ArgumentParser, known: Option) -> None:
-    """One option as a flag; None unless given, so that the preset's value stays."""
-    flag = "--" + known.name.replace("_", "-")
-    help_text = f"{known.help} Default: {_shown(known.default)}.".replace("%", "%%")
-    if isinstance(known.default, bool):
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
-        return
-    kind: dict[str, Any] = {"type": type(known.default)}
-    if isinstance(known.default, tuple):
-        kind = {"type": _split}
-    parser.add_argument(flag, default=None, metavar="X", help=help_text, **kind)
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _draw_bar(name: str, done: int, total: int, text: str) -> None:
-    """One line on a terminal, redrawn; nothing when the output is not a terminal."""
-    if not sys.stderr.isatty():
-        return
-    filled = round(30 * done / max(total, 1))
-    end = "\n" if done >= total else ""
-    line = f"\r{name} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}  {text}   "
-    print(line, end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ so that one that has learnt nothing is bicubic interpolation.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -138,6 +139,53 @@ def start_without_grid(convolution: nn.Conv2d, *, factor: int) -> None:
         convolution.bias.copy_(convolution.bias[::copies].clone().repeat_interleave(copies))
 
 
+class CascadedRefinement(nn.Module):
+    """An image drawn from coarse to fine, by looking at the input at each size: the papers' CRN.
+
+    Level by level: the features of the level before at twice the size, beside the input shrunk to
+    that size, through two convolutions. It starts as the identity: what it has learnt is added to
+    the logit of the input, and the last kernel is zero.
+
+    Args:
+        channels: Of each level, the coarsest first; K levels halve the size K - 1 times.
+
+    Shape:
+        - image: (N, 3, H, W) in [0, 1], H and W multiples of 2^(K - 1).
+        - returns: (N, 3, H, W) in (0, 1).
+
+    Source:
+        Chen and Koltun, "Photographic Image Synthesis with Cascaded Refinement Networks",
+        arXiv:1707.09405, as the generator of arXiv:1803.02077, section 4.
+
+    Deviates:
+        Fewer channels and levels, for two CPU cores. Adds to the input's logit, where the papers'
+        network starts from nothing: from there the Contextual Loss alone led to one mean image.
+        Interpolates with pixel centres aligned, not corners.
+    """
+
+    def __init__(self, channels: Sequence[int] = (64, 64, 64, 64, 48)) -> None:
+        super().__init__()
+        before = [0, *channels[:-1]]
+        self.levels = nn.ModuleList(
+            _RefinementLevel(narrow + 3, wide)
+            for narrow, wide in zip(before, channels, strict=True)
+        )
+        self.last = nn.Conv2d(channels[-1], 3, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 3, H, W)."""
+        features: Tensor | None = None
+        for level, shrink in zip(self.levels, reversed(range(len(self.levels))), strict=True):
+            small = F.avg_pool2d(image, 2**shrink)  # (N, 3, h, w): an area's mean
+            if features is not None:
+                features = F.interpolate(features, small.shape[-2:], mode="bilinear")
+                small = torch.cat([features, small], dim=1)  # (N, C + 3, h, w)
+            features = level(small)
+        return torch.sigmoid(torch.logit(image, eps=1e-3) + self.last(features))
+
+
 class PatchDiscriminator(nn.Module):
     """A score for every patch of 38 x 38 pixels: high where it looks like a photo.
 
@@ -167,6 +215,17 @@ class PatchDiscriminator(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 1, H / 8, W / 8)."""
         return self.layers(2 * image - 1)
+
+
+class _RefinementLevel(nn.Sequential):
+    """Two convolutions, each normalised over channels and places; leaky ReLU of slope 0.2."""
+
+    def __init__(self, narrow: int, wide: int) -> None:
+        layers: list[nn.Module] = []
+        for inputs in (narrow, wide):
+            layers += [nn.Conv2d(inputs, wide, 3, padding=1), nn.GroupNorm(1, wide)]
+            layers += [nn.LeakyReLU(0.2)]
+        super().__init__(*layers)
 
 
 class _ResidualBlock(nn.Module):

@@ -9,6 +9,7 @@ from cxdemo import images
 from cxdemo.checkpoints import FOLDER, load_state_dict
 from cxdemo.metrics import psnr_y
 from cxdemo.networks import (
+    CascadedRefinement,
     PatchDiscriminator,
     Upscaler,
     compact_upscaler,
@@ -127,3 +128,30 @@ def test_the_network_of_the_squared_error_beats_bicubic_on_photos_it_never_saw(n
         upscaled = network(low_res).clamp(0, 1)
     gain = psnr_y(upscaled, truth) - psnr_y(upscale_bicubic(low_res, 4).clamp(0, 1), truth)
     assert float(gain) > 0.8
+
+
+def test_the_cascade_starts_as_the_identity_up_to_its_clamp():
+    image = torch.rand(2, 3, 32, 48)
+    torch.testing.assert_close(
+        CascadedRefinement((8, 8, 8))(image), image.clamp(1e-3, 1 - 1e-3), atol=1e-6, rtol=0
+    )
+
+
+def test_every_pixel_of_the_cascade_sees_the_whole_image():
+    torch.manual_seed(0)
+    network = CascadedRefinement((8, 8, 8, 8)).double()
+    torch.nn.init.normal_(network.last.weight)
+    image = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    changed = image.clone()
+    changed[..., 0, 0] = 1 - changed[..., 0, 0]
+    corner = (network(changed) - network(image))[..., -1, -1]
+    assert corner.abs().max() > 1e-9
+
+
+def test_the_cascade_draws_each_image_of_a_batch_by_itself():
+    torch.manual_seed(0)
+    network = CascadedRefinement((8, 8)).double()
+    torch.nn.init.normal_(network.last.weight)
+    batch = torch.rand(3, 3, 16, 16, dtype=torch.float64)
+    singles = torch.cat([network(image[None]) for image in batch])
+    torch.testing.assert_close(network(batch), singles, atol=1e-12, rtol=0)

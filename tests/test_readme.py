@@ -18,7 +18,7 @@ def test_every_command_of_the_readme_is_one_that_there_is():
     for target in re.findall(r"`?make ([a-z-]+)`?", README):
         assert target in targets
     for command in re.findall(r"python -m cxdemo ([a-z]+)", README):
-        assert command in {"style", "sr", "match", "fetch", "publish", "bench"}
+        assert command in {"style", "face", "sr", "match", "lab", "fetch", "publish", "bench"}
 
 
 def test_the_space_card_agrees_with_the_requirements():

@@ -10,13 +10,21 @@ import gradio as gr
 
 from cxdemo.ui import header
 from cxdemo.ui.context import Context, default_context
-from cxdemo.ui.tabs import patch_similarity, style_transfer, super_resolution
-from cxdemo.ui.theme import STYLE_SHEET, build_theme
+from cxdemo.ui.tabs import (
+    face_to_face,
+    loss_lab,
+    patch_similarity,
+    style_transfer,
+    super_resolution,
+)
+from cxdemo.ui.theme import STYLE_SHEETS, build_theme
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),
+    ("Face to face", face_to_face.build),
     ("Super-resolution", super_resolution.build),
     ("Patch similarity", patch_similarity.build),
+    ("Loss lab", loss_lab.build),
 ]
 
 KEPT = 3600  # seconds that uploads and results stay on the server
@@ -79,7 +87,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
         "theme": build_theme(),
-        "css_paths": [STYLE_SHEET],
+        "css_paths": STYLE_SHEETS,
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,

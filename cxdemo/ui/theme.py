@@ -7,7 +7,8 @@ from pathlib import Path
 from gradio.themes import Base, sizes
 from gradio.themes.utils import colors
 
-STYLE_SHEET = Path(__file__).resolve().parent / "assets" / "cxdemo.css"
+ASSETS = Path(__file__).resolve().parent / "assets"
+STYLE_SHEETS = [ASSETS / name for name in ("cxdemo.css", "face.css", "lab.css")]
 
 _INK = colors.Color(
     name="ink",

@@ -1,0 +1,1 @@
+"""Find, align, mask and paste back faces."""

@@ -1,0 +1,1 @@
+"""What the Contextual Loss is compared with."""

@@ -1,0 +1,12 @@
+"""One face with the features of another."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from cxdemo.ui.context import Context
+
+
+def build(ctx: Context) -> None:  # noqa: ARG001
+    """Puts the section on the page."""
+    gr.Markdown("…")

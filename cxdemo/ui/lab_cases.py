@@ -1,0 +1,12 @@
+"""The perceptual loss as a special case, and the KL view."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from cxdemo.ui.context import Context
+
+
+def build(ctx: Context) -> None:  # noqa: ARG001
+    """Puts the section on the page."""
+    gr.Markdown("…")

@@ -1,0 +1,26 @@
+"""The loss lab: the papers' argument as experiments that a teacher can run live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from cxdemo.ui import lab_cases, lab_meter, lab_misaligned, lab_rivals, lab_toys
+from cxdemo.ui.context import Context
+
+SECTIONS: list[tuple[str, Callable[[Context], None]]] = [
+    ("Misaligned data", lab_misaligned.build),
+    ("Misalignment meter", lab_meter.build),
+    ("Rivals", lab_rivals.build),
+    ("Toys", lab_toys.build),
+    ("Special cases", lab_cases.build),
+]
+
+
+def build(ctx: Context) -> None:
+    """Puts the tab on the page."""
+    with gr.Tabs(elem_id="cx-lab-sections"):
+        for title, build_section in SECTIONS:
+            with gr.Tab(title):
+                build_section(ctx)

@@ -1,0 +1,1 @@
+"""Clips: files to frames and back."""
