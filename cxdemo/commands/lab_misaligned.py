@@ -1,0 +1,9 @@
+"""python -m cxdemo lab misaligned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def add_parsers(commands: Any) -> None:
+    """Adds the subcommands."""
