@@ -36,7 +36,8 @@ from cxdemo.training.upscaler_losses import (
     phase_loss,
     upscaler_losses,
 )
-from cxdemo.training.upscaler_run import Run, step_size_at, update_average
+from cxdemo.training.loop import save_network, step_size_at, update_average
+from cxdemo.training.upscaler_run import Run
 
 CLEAN = Degradation(share=0.0)
 DIRTY = Degradation(share=1.0)
@@ -195,9 +196,9 @@ def test_the_running_average_has_its_closed_form():
 
 def test_the_step_size_rises_and_falls_to_zero():
     config = TrainingConfig(num_steps=100, warmup_steps=10)
-    assert step_size_at(0, config) == 0.1
-    assert step_size_at(55, config) == pytest.approx(0.5)
-    assert step_size_at(1000, config) == 0
+    assert step_size_at(0, config.num_steps, config.warmup_steps) == 0.1
+    assert step_size_at(55, config.num_steps, config.warmup_steps) == pytest.approx(0.5)
+    assert step_size_at(1000, config.num_steps, config.warmup_steps) == 0
 
 
 TINY = {
@@ -261,14 +262,14 @@ def test_only_the_compact_upscaler_becomes_a_checkpoint(tmp_path):
     from cxdemo.networks import compact_upscaler
 
     network = compact_upscaler()
-    upscaler_run.save_network(network, tmp_path / "best.safetensors")
+    save_network(network, tmp_path / "best.safetensors")
     record = export(tmp_path / "best.safetensors", "cx-gan", tmp_path)
     assert record["shards"][0]["file"] == "sr_cx_gan.safetensors"
     assert record["tensors"]["head.weight"] == [48, 3, 3, 3]
     write_record(tmp_path / "manifest.json", "cx-gan", record)
     assert json.loads((tmp_path / "manifest.json").read_text()) == {"sr-cx-gan": record}
     assert '"head.weight": [48, 3, 3, 3],' in (tmp_path / "manifest.json").read_text()
-    upscaler_run.save_network(torch.nn.Linear(1, 1), tmp_path / "other.safetensors")
+    save_network(torch.nn.Linear(1, 1), tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not the parameters of the compact upscaler"):
         export(tmp_path / "other.safetensors", "cx", tmp_path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cxdemo import images
 from cxdemo.features import load_features
@@ -24,6 +24,7 @@ from cxdemo.networks import (
     srresnet,
     upscale_bicubic,
 )
+from cxdemo.training.loop import replace_file, save_network, step_size_at, update_average
 from cxdemo.training.photos import Crops, Degradation, load_photo, round_to_bytes, split_photos
 from cxdemo.training.upscaler_config import TrainingConfig
 from cxdemo.training.upscaler_losses import (
@@ -37,33 +38,6 @@ from cxdemo.training.upscaler_losses import (
 
 NETWORKS: dict[str, Callable[[], Upscaler]] = {"compact": compact_upscaler, "srresnet": srresnet}
 Judge = Callable[[Tensor, Tensor], float]
-
-
-def step_size_at(step: int, config: TrainingConfig) -> float:
-    """The share of the step size in use at a step: a linear rise, then half a cosine to zero.
-
-    Example:
-        >>> config = TrainingConfig(num_steps=100, warmup_steps=10)
-        >>> [round(step_size_at(step, config), 3) for step in (4, 10, 55, 100)]
-        [0.5, 1.0, 0.5, 0.0]
-    """
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(config.num_steps - config.warmup_steps, 1)
-    return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: float) -> None:
-    """The mean <- d mean + (1 - d) network; d grows to `decay`, which forgets the start.
-
-    d = min(decay, (1 + step) / (10 + step)). Buffers are copied.
-    """
-    d = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1 - d)
-    for mean, value in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(value)
 
 
 class Run:
@@ -153,7 +127,7 @@ class Run:
         return losses
 
     def _set_step_sizes(self) -> None:
-        share = step_size_at(self.step, self.config)
+        share = step_size_at(self.step, self.config.num_steps, self.config.warmup_steps)
         for optimizer, step_size in (
             (self.optimizer, self.config.step_size),
             (self.discriminator_optimizer, self.config.discriminator_step_size),
@@ -264,7 +238,7 @@ class Run:
         if self.discriminator is not None and self.discriminator_optimizer is not None:
             state["discriminator"] = unwrap(self.discriminator).state_dict()
             state["discriminator_optimizer"] = self.discriminator_optimizer.state_dict()
-        _replace(self.folder / "state.pt", lambda path: torch.save(state, path))
+        replace_file(self.folder / "state.pt", lambda path: torch.save(state, path))
 
     def _resume(self) -> None:
         """Goes on from `state.pt`, if there is one."""
@@ -292,18 +266,3 @@ def centre_crop(photo: Tensor, size: int = 256) -> Tensor:
     height, width = (min(size, side) // 4 * 4 for side in photo.shape[1:])
     top, left = (photo.shape[1] - height) // 2, (photo.shape[2] - width) // 2
     return photo[None, :, top : top + height, left : left + width].float() / 255
-
-
-def save_network(network: nn.Module, path: Path) -> None:
-    """The parameters as safetensors, float32, replaced as a whole."""
-    from safetensors.torch import save_file
-
-    state = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    _replace(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file beside `path` and puts it in its place: never half a file."""
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    temporary.replace(path)

@@ -1,0 +1,51 @@
+"""What the training loops share: step sizes, the running average, files that are never half."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def step_size_at(step: int, num_steps: int, warmup_steps: int) -> float:
+    """The share of the step size in use at a step: a linear rise, then half a cosine to zero.
+
+    Example:
+        >>> [round(step_size_at(step, 100, 10), 3) for step in (4, 10, 55, 100)]
+        [0.5, 1.0, 0.5, 0.0]
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(num_steps - warmup_steps, 1)
+    return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: float) -> None:
+    """The mean <- d mean + (1 - d) network; d grows to `decay`, which forgets the start.
+
+    d = min(decay, (1 + step) / (10 + step)). Buffers are copied.
+    """
+    d = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(value, 1 - d)
+    for mean, value in zip(average.buffers(), network.buffers(), strict=True):
+        mean.copy_(value)
+
+
+def save_network(network: nn.Module, path: Path) -> None:
+    """The parameters as safetensors, float32, replaced as a whole."""
+    from safetensors.torch import save_file
+
+    state = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    replace_file(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file beside `path` and puts it in its place: never half a file."""
+    temporary = path.with_name(path.name + ".part")
+    write(temporary)
+    temporary.replace(path)
