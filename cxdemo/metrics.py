@@ -51,7 +51,6 @@ def psnr_y(x: Tensor, y: Tensor, *, border: int = BORDER) -> Tensor:
     return -10 * error.square().mean(dim=(1, 2, 3)).log10()  # (N,)
 
 
-@torch.no_grad()
 def ssim(x: Tensor, y: Tensor, *, border: int = BORDER) -> Tensor:
     """Structural similarity of the luma, at most 1; higher is nearer.
 
@@ -64,7 +63,7 @@ def ssim(x: Tensor, y: Tensor, *, border: int = BORDER) -> Tensor:
         border: Pixels left out at each side.
 
     Shape:
-        x, y: (N, 3, H, W) in [0, 1]. Returns (N,) in [-1, 1].
+        x, y: (N, 3, H, W) in [0, 1]. Returns (N,) in [-1, 1]; differentiable.
 
     Source:
         Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
@@ -79,7 +78,7 @@ def ssim(x: Tensor, y: Tensor, *, border: int = BORDER) -> Tensor:
     c1, c2 = SSIM_K1**2, SSIM_K2**2
     light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
-    return (light * structure).mean(dim=(1, 2)).float()  # (N, H'', W'') -> (N,)
+    return (light * structure).mean(dim=(1, 2)).to(x.dtype)  # (N, H'', W'') -> (N,)
 
 
 class PerceptualDistance(nn.Module):
