@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cxdemo.contextual import contextual_loss
+from cxdemo.contextual import Distance, contextual_loss
 from cxdemo.metrics import ssim
 from cxdemo.networks import PatchDiscriminator
 
@@ -188,7 +189,12 @@ def relaxed_emd_loss(x: Tensor, y: Tensor, *, chunk_size: int = 1024) -> Tensor:
 
 
 def cobi_loss(
-    x: Tensor, y: Tensor, *, bandwidth: float = 0.5, spatial_weight: float = 0.5
+    x: Tensor,
+    y: Tensor,
+    *,
+    bandwidth: float = 0.5,
+    spatial_weight: float = 0.5,
+    distance: Distance = "cosine",
 ) -> Tensor:
     """The Contextual Loss with places put back: the distance grows with the way between positions.
 
@@ -199,6 +205,7 @@ def cobi_loss(
         y: Features of the target.
         bandwidth: h of Eq. 3.
         spatial_weight: Added to d_ij for two features one image side apart.
+        distance: As of `contextual_loss`.
 
     Shape:
         x: (N, C, Hx, Wx), y: (N, C, Hy, Wy). Returns ().
@@ -211,7 +218,9 @@ def cobi_loss(
         after the softmax; here the place enters d_ij before Eq. 2, where it takes part in the
         context.
     """
-    return contextual_loss(x, y, bandwidth=bandwidth, spatial_weight=spatial_weight)
+    return contextual_loss(
+        x, y, bandwidth=bandwidth, spatial_weight=spatial_weight, distance=distance
+    )
 
 
 def generator_loss(scores_fake: Tensor) -> Tensor:
@@ -403,6 +412,7 @@ def build_loss(
     features: Features | None = None,
     bandwidth: float = 0.5,
     spatial_weight: float = 0.5,
+    distance: Distance = "cosine",
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Comparison:
@@ -413,6 +423,7 @@ def build_loss(
         features: Makes the maps that losses of maps compare; the sum over its layers is taken.
         bandwidth: h of "cx" and "cobi".
         spatial_weight: Of "cobi".
+        distance: Of "cx" and "cobi": "l2" suits plain RGB patches, whose brightness matters.
         seed: Of the directions of "sliced_wasserstein" and the judge of "adversarial".
         device: Of that judge.
 
@@ -429,21 +440,18 @@ def build_loss(
         return {"l1": l1_loss, "l2": l2_loss, "ssim": ssim_loss}[name]
     if features is None:
         raise ValueError(f"{name} compares maps of features: pass `features`.")
-    compare = _compare_maps(name, bandwidth, spatial_weight, seed)
-    return lambda x, y: _sum_layers(compare, features(x), features(y))
-
-
-def _compare_maps(name: str, bandwidth: float, spatial_weight: float, seed: int) -> Comparison:
     dice = torch.Generator().manual_seed(seed)
     table: dict[str, Comparison] = {
         "perceptual": perceptual_loss,
         "gram": gram_loss,
-        "sliced_wasserstein": lambda x, y: sliced_wasserstein_loss(x, y, generator=dice),
+        "sliced_wasserstein": partial(sliced_wasserstein_loss, generator=dice),
         "relaxed_emd": relaxed_emd_loss,
-        "cx": lambda x, y: contextual_loss(x, y, bandwidth=bandwidth),
-        "cobi": lambda x, y: cobi_loss(x, y, bandwidth=bandwidth, spatial_weight=spatial_weight),
+        "cx": partial(contextual_loss, bandwidth=bandwidth, distance=distance),
+        "cobi": partial(
+            cobi_loss, bandwidth=bandwidth, spatial_weight=spatial_weight, distance=distance
+        ),
     }
-    return table[name]
+    return lambda x, y: _sum_layers(table[name], features(x), features(y))
 
 
 def _sum_layers(compare: Comparison, x: Mapping[str, Tensor], y: Mapping[str, Tensor]) -> Tensor:

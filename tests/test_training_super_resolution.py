@@ -17,6 +17,7 @@ from PIL import Image
 from cxdemo.networks import Upscaler
 from cxdemo.training import upscaler_run
 from cxdemo.training.export_upscaler import export, write_record
+from cxdemo.training.loop import save_network, step_size_at, update_average
 from cxdemo.training.photos import (
     LARGE,
     Crops,
@@ -36,7 +37,6 @@ from cxdemo.training.upscaler_losses import (
     phase_loss,
     upscaler_losses,
 )
-from cxdemo.training.loop import save_network, step_size_at, update_average
 from cxdemo.training.upscaler_run import Run
 
 CLEAN = Degradation(share=0.0)

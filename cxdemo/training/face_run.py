@@ -186,7 +186,7 @@ class FaceRun:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Draws held-back faces and what becomes of them; how far they moved and how alike they are.
+        """Draws held-back faces and what becomes of them; how far they moved, how alike they are.
 
         "moved" is the mean absolute change of a pixel, "spread" the standard deviation between the
         results: a generator that collapses to one face has a spread of 0.
