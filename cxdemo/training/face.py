@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from cxdemo.training.face_config import FaceTrainingConfig
 from cxdemo.training.face_data import load_faces
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         if isinstance(f.default, bool):
             parser.add_argument(flag, action=argparse.BooleanOptionalAction)
         else:
-            kind = {"type": type(f.default)}
+            kind: dict[str, Any] = {"type": type(f.default)}
             if isinstance(f.default, tuple):
                 kind = {"type": _split_numbers if f.name == "channels" else _split}
             parser.add_argument(flag, metavar="X", help=f"default: {f.default}", **kind)

@@ -1,12 +1,297 @@
-"""The misalignment experiment of the loss lab."""
+"""The misalignment experiment of the loss lab: components, and which handler each event calls."""
 
 from __future__ import annotations
 
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import gradio as gr
+from gradio.context import Context as BeingBuilt
+from PIL import Image
 
+from cxdemo.losses import LOSSES
+from cxdemo.options import options_of
+from cxdemo.pipelines.misalignment import MisalignmentConfig
+from cxdemo.ui import examples, picture_cards
 from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.misaligned_run import MisalignedRun
+from cxdemo.ui.misaligned_view import show_curves, show_race, show_table, tell_progress
+from cxdemo.ui.options_form import control_for, read_config
+from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.style_api import MODEL
+
+OPTIONS = options_of(MisalignmentConfig)
+PICTURES = (
+    "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
+    "photo_city_night", "photo_coffee",
+)  # fmt: skip
+LARGEST = 1024  # pixels of an upload's long side that are kept
+REFRESH = 0.5  # seconds between two updates of the page
+NO_BET = "none"
+
+Updates = dict[Any, Any]
+QUICK: dict[str, Any] = {"concurrency_limit": None}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(ctx: Context) -> None:  # noqa: ARG001
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The components that handlers read and write."""
+
+    picture: SafeImage
+    controls: dict[str, Any]
+    bet: gr.Radio
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    race: gr.HTML
+    curves: gr.HTML
+    table: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    state: gr.State
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a run reads."""
+        return {self.picture, self.bet, *self.controls.values()}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes."""
+        return [
+            self.run, self.stop, self.status, self.race, self.curves, self.table, self.state,
+            *self.downloads.values(),
+        ]  # fmt: skip
+
+
+def build(ctx: Context) -> None:
     """Puts the section on the page."""
-    gr.Markdown("…")
+    gr.HTML(
+        '<p class="cxl-lead">Clean a noisy crop, when all that you have are clean crops that are '
+        "<b>shifted at random</b>. A loss that compares place by place can only average them: a "
+        "blur. The Contextual Loss asks <i>what</i> is there, not <i>where</i>. "
+        "<span>(Mechrez et al., ECCV 2018, section 4.1)</span></p>"
+    )
+    with gr.Row(equal_height=False, elem_id="cx-mis"):
+        with gr.Column(scale=4, min_width=290):
+            made = _build_inputs()
+        with gr.Column(scale=8, min_width=320):
+            made |= _build_results()
+    strip = made.pop("strip")
+    page = Page(**made, state=gr.State(None, time_to_live=3600))
+    _wire_scene(page, strip)
+    _wire_run(page, ctx)
+
+
+def _build_inputs() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    paths = [examples.PICTURES / f"{name}.jpg" for name in PICTURES]
+    made["picture"] = SafeImage(
+        examples.open_picture(paths[0]),
+        label="Picture",
+        format="png",
+        type="pil",
+        sources=["upload", "clipboard"],
+        buttons=[],
+        height=170,
+        elem_id="cx-mis-picture",
+        elem_classes="cx-picker",
+        alt_text="The picture that crops are cut from",
+        placeholder="Drop a picture of at least 128 pixels",
+    )
+    made["strip"] = picture_cards.build_thumbnails(
+        [examples.open_picture(path) for path in paths],
+        [examples.title_of(path) for path in paths],
+        label="Pictures to try",
+        elem_id="cx-mis-strip",
+    )
+    controls: dict[str, Any] = {
+        "losses": gr.CheckboxGroup(
+            [(info.label, name) for name, info in LOSSES.items()],
+            value=list(OPTIONS["losses"].default),
+            label="Losses that compete",
+            elem_id="cx-mis-losses",
+        )
+    }
+    made["bet"] = gr.Radio(
+        _bets(OPTIONS["losses"].default),
+        value=NO_BET,
+        label="Make a bet: whose picture will be the nearest to the answer?",
+        elem_id="cx-mis-bet",
+    )
+    with gr.Row(elem_classes="cx-run-row"):
+        made["run"] = gr.Button(
+            "Run", variant="primary", scale=3, min_width=130, elem_id="cx-mis-run"
+        )
+        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-mis-stop")
+    made["status"] = gr.HTML(tell_progress(None), elem_id="cx-mis-status")
+    for name, known in OPTIONS.items():
+        if name != "losses" and not known.advanced:
+            controls[name] = control_for(known, elem_id=f"cx-mis-{name}")
+    with gr.Accordion("Advanced", open=False):
+        for name, known in OPTIONS.items():
+            if known.advanced:
+                controls[name] = control_for(known, elem_id=f"cx-mis-{name}")
+    made["controls"] = controls
+    return made
+
+
+def _build_results() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    made["race"] = gr.HTML(elem_id="cx-mis-race", min_height=360)
+    made["curves"] = gr.HTML(elem_id="cx-mis-curves")
+    made["table"] = gr.HTML(elem_id="cx-mis-table")
+    labels = {"gif": "Frames, GIF", "mp4": "Frames, MP4", "png": "Figure", "json": "Settings"}
+    with gr.Row():
+        made["downloads"] = {
+            kind: gr.DownloadButton(
+                label, size="sm", visible=False, min_width=100, elem_id=f"cx-mis-{kind}"
+            )
+            for kind, label in labels.items()
+        }
+    return made
+
+
+def _bets(losses: Any) -> list[tuple[str, str]]:
+    return [("No bet", NO_BET), *((LOSSES[name].label, name) for name in losses)]
+
+
+# ------------------------------------------------------------------------------------ events
+
+
+def _prepare(page: Page, values: Mapping[Any, Any]) -> MisalignedRun:
+    """The race that the page asks for, before its first step."""
+    picture: Image.Image | None = values[page.picture]
+    if picture is None:
+        raise ValueError("Choose a picture first: drop one, or click one below.")
+    config = read_config(MisalignmentConfig, {n: values[c] for n, c in page.controls.items()})
+    bet = values[page.bet]
+    bet = bet if bet in config.losses else ""
+    return MisalignedRun(picture=picture, config=config, bet=bet)
+
+
+def _wire_scene(page: Page, strip: gr.HTML) -> None:
+    """Whatever makes another scene shows it at once."""
+
+    def show(values: Mapping[Any, Any]) -> Updates:
+        try:
+            race = _prepare(page, values)
+        except ValueError as error:
+            return {page.status: tell_progress(None, problem=str(error))}
+        return {
+            page.race: show_race(race),
+            page.curves: "",
+            page.table: "",
+            page.status: tell_progress(None),
+            **{button: gr.DownloadButton(visible=False) for button in page.downloads.values()},
+        }
+
+    def offer(losses: list[str], bet: str) -> Any:
+        chosen = [name for name in LOSSES if name in losses]
+        return gr.Radio(_bets(chosen), value=bet if bet in chosen else NO_BET)
+
+    def choose(event: gr.SelectData) -> Image.Image:
+        name = PICTURES[int(event.index)]  # pyright: ignore[reportArgumentType]
+        return examples.open_picture(examples.PICTURES / f"{name}.jpg")
+
+    shown = [page.race, page.curves, page.table, page.status, *page.downloads.values()]
+    strip.select(
+        choose, None, page.picture, api_name="pick_misaligned_picture", queue=False, **PRIVATE
+    )
+    page.picture.upload(
+        functools.partial(accept_upload, long_side=LARGEST), page.picture, page.picture,
+        preprocess=False, api_name="accept_misaligned_picture", **QUICK, **PRIVATE,
+    )  # fmt: skip
+    page.controls["losses"].change(
+        offer, [page.controls["losses"], page.bet], page.bet, api_name="offer_bets", queue=False,
+        **PRIVATE,
+    )  # fmt: skip
+    gr.on(
+        [
+            _page_load(), page.picture.change, page.bet.input,
+            *(control.change for control in page.controls.values()),
+        ],
+        show, page.inputs, shown, api_name="show_misaligned_scene", trigger_mode="always_last",
+        **QUICK, **PRIVATE,
+    )  # fmt: skip
+
+
+def _wire_run(page: Page, ctx: Context) -> None:
+    def begin(values: Mapping[Any, Any]) -> Updates:
+        _prepare(page, values)
+        return {
+            page.run: gr.Button("Running…", interactive=False),
+            page.stop: gr.Button(interactive=True),
+            page.state: None,
+        }
+
+    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
+        race = _prepare(page, values)
+        yield {page.state: race, page.race: show_race(race)}
+        shown_at = 0.0
+        try:
+            for _ in race.steps(ctx):
+                if time.monotonic() - shown_at >= REFRESH and not race.finished:
+                    shown_at = time.monotonic()
+                    yield _progress(page, race)
+        except Exception:
+            race.stopped = True
+            yield _result(page, race)
+            raise
+        yield _result(page, race)
+
+    def stop(race: MisalignedRun | None) -> Updates:
+        if race is None:
+            return {page.run: gr.Button("Run", interactive=True), page.stop: _off()}
+        race.stopped = True
+        return _result(page, race)
+
+    begun = page.run.click(
+        readable(begin), page.inputs, page.outputs, api_name="begin_misaligned", **QUICK, **PRIVATE
+    )
+    running = begun.success(
+        readable(run), page.inputs, page.outputs, api_name="run_misaligned", **MODEL, **PRIVATE
+    )
+    page.stop.click(
+        readable(stop), page.state, page.outputs, api_name="stop_misaligned", cancels=[running],
+        queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def _off() -> gr.Button:
+    return gr.Button(interactive=False)
+
+
+def _progress(page: Page, race: MisalignedRun) -> Updates:
+    return {
+        page.race: show_race(race),
+        page.curves: show_curves(race),
+        page.status: tell_progress(race),
+    }
+
+
+def _result(page: Page, race: MisalignedRun) -> Updates:
+    updates: Updates = {
+        **_progress(page, race),
+        page.run: gr.Button("Run again", interactive=True),
+        page.stop: _off(),
+        page.table: show_table(race),
+        page.state: race,
+    }
+    if race.frames:
+        files = race.export()
+        for kind, button in page.downloads.items():
+            updates[button] = gr.DownloadButton(value=str(files[kind]), visible=True)
+    return updates
+
+
+def _page_load() -> Callable[..., Any]:
+    """The event of a visitor's arrival."""
+    page = BeingBuilt.root_block
+    if page is None:
+        raise RuntimeError("A section is built inside `with gr.Blocks()`.")
+    return page.load
