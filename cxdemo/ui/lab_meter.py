@@ -1,12 +1,280 @@
-"""The misalignment meter of the loss lab."""
+"""The misalignment meter of the loss lab: components, and which handler each event calls."""
 
 from __future__ import annotations
 
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import gradio as gr
+from PIL import Image
 
+from cxdemo.losses import LOSSES
+from cxdemo.options import options_of
+from cxdemo.pipelines.loss_meter import CHANGES, METER_LOSSES, MeterConfig
+from cxdemo.ui import examples, picture_cards
 from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.meter_run import MeterRun
+from cxdemo.ui.meter_view import show_meter, show_picture, tell_meter
+from cxdemo.ui.options_form import control_for, read_config
+from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.style_api import MODEL
+
+OPTIONS = options_of(MeterConfig)
+PICTURES = (
+    "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
+    "photo_city_night", "photo_coffee",
+)  # fmt: skip
+LARGEST = 1024  # pixels of an upload's long side that are kept
+REFRESH = 0.3  # seconds between two updates of the page
+READINGS = 17
+
+Updates = dict[Any, Any]
+QUICK: dict[str, Any] = {"concurrency_limit": None}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(ctx: Context) -> None:  # noqa: ARG001
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The components that handlers read and write."""
+
+    picture: SafeImage
+    controls: dict[str, Any]
+    run: gr.Button
+    stop: gr.Button
+    tricks: dict[str, gr.Button]
+    place: gr.Slider
+    status: gr.HTML
+    view: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    state: gr.State
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a run reads."""
+        return {self.picture, self.place, *self.controls.values()}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes."""
+        return [
+            self.run, self.stop, self.status, self.view, self.state, *self.downloads.values(),
+            *self.tricks.values(),
+        ]  # fmt: skip
+
+
+def build(ctx: Context) -> None:
     """Puts the section on the page."""
-    gr.Markdown("…")
+    gr.HTML(
+        '<p class="cxl-lead">How much does each loss mind that a copy is shifted, turned, blurred '
+        "or recoloured? Each is scaled to its own range: <b>0</b> is the picture against itself, "
+        "<b>1</b> against its own pixels in random order. A loss made for misaligned data should "
+        "stay low for a <i>shift</i>, and rise for a <i>blur</i>.</p>"
+    )
+    with gr.Row(equal_height=False, elem_id="cx-meter"):
+        with gr.Column(scale=4, min_width=290):
+            made = _build_inputs()
+        with gr.Column(scale=8, min_width=320):
+            made |= _build_results()
+    strip = made.pop("strip")
+    page = Page(**made, state=gr.State(None, time_to_live=3600))
+    _wire_inputs(page, strip)
+    _wire_run(page, ctx)
+
+
+def _build_inputs() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    paths = [examples.PICTURES / f"{name}.jpg" for name in PICTURES]
+    made["picture"] = SafeImage(
+        examples.open_picture(paths[0]),
+        label="Picture",
+        format="png",
+        type="pil",
+        sources=["upload", "clipboard"],
+        buttons=[],
+        height=150,
+        elem_id="cx-meter-picture",
+        elem_classes="cx-picker",
+        alt_text="The picture that is measured",
+        placeholder="Drop a picture of at least 128 pixels",
+    )
+    made["strip"] = picture_cards.build_thumbnails(
+        [examples.open_picture(path) for path in paths],
+        [examples.title_of(path) for path in paths],
+        label="Pictures to try",
+        elem_id="cx-meter-strip",
+    )
+    controls: dict[str, Any] = {
+        "change": gr.Radio(
+            [(change.label, name) for name, change in CHANGES.items()],
+            value=OPTIONS["change"].default,
+            label="The copy grows more different by",
+            elem_id="cx-meter-change",
+        ),
+        "losses": gr.CheckboxGroup(
+            [(LOSSES[name].label, name) for name in METER_LOSSES],
+            value=list(OPTIONS["losses"].default),
+            label="Losses",
+            elem_id="cx-meter-losses",
+        ),
+        "features": gr.Radio(
+            [("RGB patches", "rgb"), ("VGG16", "vgg16")],
+            value=OPTIONS["features"].default,
+            label="Features",
+            info=OPTIONS["features"].help,
+            elem_id="cx-meter-features",
+        ),
+        "bandwidth": control_for(OPTIONS["bandwidth"], elem_id="cx-meter-bandwidth"),
+    }
+    with gr.Row(elem_classes="cx-run-row"):
+        made["run"] = gr.Button(
+            "Measure", variant="primary", scale=3, min_width=130, elem_id="cx-meter-run"
+        )
+        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-meter-stop")
+    with gr.Row():
+        made["tricks"] = {
+            "shuffle": gr.Button("Shuffle patches", size="sm", min_width=110,
+                                 elem_id="cx-meter-shuffle"),
+            "mirror": gr.Button("Mirror", size="sm", min_width=80, elem_id="cx-meter-mirror"),
+        }  # fmt: skip
+    made["status"] = gr.HTML(tell_meter(None), elem_id="cx-meter-status")
+    made["controls"] = controls
+    return made
+
+
+def _build_results() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    made["place"] = gr.Slider(
+        0, READINGS - 1, 4, step=1, label="Amount, in steps", elem_id="cx-meter-place"
+    )
+    made["view"] = gr.HTML(elem_id="cx-meter-view", min_height=420)
+    with gr.Row():
+        made["downloads"] = {
+            kind: gr.DownloadButton(
+                label, size="sm", visible=False, min_width=110, elem_id=f"cx-meter-{kind}"
+            )
+            for kind, label in {"png": "Figure", "json": "Settings and readings"}.items()
+        }
+    return made
+
+
+# ------------------------------------------------------------------------------------ events
+
+
+def _prepare(page: Page, values: Mapping[Any, Any], trick: str = "") -> MeterRun:
+    picture: Image.Image | None = values[page.picture]
+    if picture is None:
+        raise ValueError("Choose a picture first: drop one, or click one below.")
+    config = read_config(MeterConfig, {n: values[c] for n, c in page.controls.items()})
+    return MeterRun(picture=picture, config=config, trick=trick)
+
+
+def _wire_inputs(page: Page, strip: gr.HTML) -> None:
+    def show(values: Mapping[Any, Any]) -> Updates:
+        try:
+            run = _prepare(page, values)
+        except ValueError as error:
+            return {page.status: tell_meter(None, problem=str(error))}
+        return {
+            page.view: show_picture(run),
+            page.status: tell_meter(None),
+            page.state: None,
+            **{button: gr.DownloadButton(visible=False) for button in page.downloads.values()},
+        }
+
+    def move(run: MeterRun | None, place: int) -> Any:
+        return gr.skip() if run is None else show_meter(run, int(place))
+
+    def choose(event: gr.SelectData) -> Image.Image:
+        name = PICTURES[int(event.index)]  # pyright: ignore[reportArgumentType]
+        return examples.open_picture(examples.PICTURES / f"{name}.jpg")
+
+    strip.select(choose, None, page.picture, api_name="pick_meter_picture", queue=False, **PRIVATE)
+    page.picture.upload(
+        functools.partial(accept_upload, long_side=LARGEST), page.picture, page.picture,
+        preprocess=False, api_name="accept_meter_picture", **QUICK, **PRIVATE,
+    )  # fmt: skip
+    gr.on(
+        [page.picture.change, *(control.change for control in page.controls.values())],
+        show, page.inputs, [page.view, page.status, page.state, *page.downloads.values()],
+        api_name="show_meter_picture", trigger_mode="always_last", **QUICK, **PRIVATE,
+    )  # fmt: skip
+    page.place.input(
+        move, [page.state, page.place], page.view, api_name="move_meter",
+        trigger_mode="always_last", queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def _wire_run(page: Page, ctx: Context) -> None:
+    def begin(values: Mapping[Any, Any]) -> Updates:
+        _prepare(page, values)
+        return {
+            page.run: gr.Button("Measuring…", interactive=False),
+            page.stop: gr.Button(interactive=True),
+            **{button: gr.Button(interactive=False) for button in page.tricks.values()},
+        }
+
+    def measure(values: Mapping[Any, Any], trick: str = "") -> Iterator[Updates]:
+        run = _prepare(page, values, trick)
+        place = int(values[page.place])
+        yield {page.state: run, page.view: show_picture(run)}
+        shown_at = 0.0
+        try:
+            for _ in run.steps(ctx):
+                if time.monotonic() - shown_at >= REFRESH and not run.finished:
+                    shown_at = time.monotonic()
+                    yield {page.view: show_meter(run, place), page.status: tell_meter(run)}
+        except Exception:
+            run.stopped = True
+            yield _result(page, run, place)
+            raise
+        yield _result(page, run, place)
+
+    def stop(run: MeterRun | None, place: int) -> Updates:
+        if run is None:
+            return _idle(page)
+        run.stopped = True
+        return _result(page, run, int(place))
+
+    runs: list[Any] = []
+    buttons = {"": page.run, **page.tricks}
+    for trick, button in buttons.items():
+        begun = button.click(
+            readable(begin), page.inputs, page.outputs, api_name=f"begin_meter_{trick or 'run'}",
+            **QUICK, **PRIVATE,
+        )  # fmt: skip
+        runs.append(
+            begun.success(
+                readable(functools.partial(measure, trick=trick) if trick else measure),
+                page.inputs,
+                page.outputs,
+                api_name=f"measure_{trick or 'run'}",
+                **MODEL,
+                **PRIVATE,
+            )
+        )
+    page.stop.click(
+        readable(stop), [page.state, page.place], page.outputs, api_name="stop_meter",
+        cancels=runs, queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def _idle(page: Page) -> Updates:
+    return {
+        page.run: gr.Button("Measure", interactive=True),
+        page.stop: gr.Button(interactive=False),
+        **{button: gr.Button(interactive=True) for button in page.tricks.values()},
+    }
+
+
+def _result(page: Page, run: MeterRun, place: int) -> Updates:
+    updates: Updates = {**_idle(page), page.state: run, page.status: tell_meter(run)}
+    if not run.readings:
+        return updates
+    updates[page.view] = show_meter(run, place)
+    for kind, path in run.export().items():
+        updates[page.downloads[kind]] = gr.DownloadButton(value=str(path), visible=True)
+    return updates

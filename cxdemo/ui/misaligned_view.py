@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 
 from torch import Tensor
@@ -13,23 +11,25 @@ from cxdemo.losses import LOSSES
 from cxdemo.pipelines.misalignment import Standing
 from cxdemo.ui.line_chart import draw_lines
 from cxdemo.ui.misaligned_run import MisalignedRun
+from cxdemo.ui.picture_cards import to_png_url
 
 SHOWN_TARGETS = 8
-NAMES = [info.label for info in LOSSES.values()]
+FIRST = ("l1", "l2", "cx")  # these have a colour each
+NAMES = [LOSSES[name].label for name in sorted(LOSSES, key=lambda name: name not in FIRST)]
 
 
 def show_race(run: MisalignedRun) -> str:
     """The scene above, a card for each loss below; the clean crop once the race is over."""
     scene = run.scene
     targets = "".join(
-        f'<img src="{_to_png(t)}" alt="Clean crop, moved by {down} down and {right} right">'
+        f'<img src="{_shown(t)}" alt="Clean crop, moved by {down} down and {right} right">'
         for t, (down, right) in zip(scene.targets[:SHOWN_TARGETS], scene.shifts, strict=False)
     )
     more = len(scene.targets) - SHOWN_TARGETS
     more_text = f"<em>and {more} more</em>" if more > 0 else ""
     over = run.finished or run.stopped
     truth = (
-        f'<figure class="cxl-big"><img src="{_to_png(scene.clean)}" alt="The clean crop">'
+        f'<figure class="cxl-big"><img src="{_shown(scene.clean)}" alt="The clean crop">'
         "<figcaption><b>The answer</b> no loss has seen it</figcaption></figure>"
         if over
         else '<figure class="cxl-big cxl-hidden"><span aria-hidden="true">?</span>'
@@ -38,7 +38,7 @@ def show_race(run: MisalignedRun) -> str:
     cards = "".join(_card(run, name) for name in run.config.losses)
     return (
         '<div class="cxl-scene">'
-        f'<figure class="cxl-big"><img src="{_to_png(scene.noisy)}" alt="The noisy crop">'
+        f'<figure class="cxl-big"><img src="{_shown(scene.noisy)}" alt="The noisy crop">'
         "<figcaption><b>Clean this</b> every loss starts here</figcaption></figure>"
         f'<figure class="cxl-targets"><div>{targets}{more_text}</div><figcaption><b>With these</b> '
         f"clean, but each moved by up to {run.config.shift} pixels, nobody knows how"
@@ -109,7 +109,7 @@ def _card(run: MisalignedRun, name: str) -> str:
     bet = '<i class="cxl-bet">your bet</i>' if run.bet == name else ""
     crown = '<i class="cxl-crown">nearest</i>' if over else ""
     return (
-        f'<figure class="cxl-card{" cxl-won" if over else ""}"><img src="{_to_png(image)}" '
+        f'<figure class="cxl-card{" cxl-won" if over else ""}"><img src="{_shown(image)}" '
         f'alt="What {escape(info.label)} has made of it"><figcaption><b>{escape(info.label)}</b>'
         f"{bet}{crown}<span>{figure}</span><em>{escape(info.family)}: {escape(info.ingredient)}"
         "</em></figcaption></figure>"
@@ -152,8 +152,5 @@ def tell_progress(run: MisalignedRun | None, *, problem: str = "") -> str:
     )
 
 
-def _to_png(image: Tensor) -> str:
-    """A small image as text that a page can hold, exact."""
-    buffer = io.BytesIO()
-    images.to_pil(image).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def _shown(image: Tensor) -> str:
+    return to_png_url(images.to_pil(image))
