@@ -196,9 +196,11 @@ def run_publish(args: argparse.Namespace) -> int:
 def run_bench(args: argparse.Namespace) -> int:
     """Runs a benchmark; its own flags follow its name."""
     from cxdemo.bench import core, match, style, super_resolution
+    from cxdemo.bench import lab as lab_bench
 
     benches = {
         "core": core.main,
+        "lab": lab_bench.main,
         "match": partial(match.main, handler=_answer_clicks),
         "sr": super_resolution.main,
         "style": style.main,
@@ -273,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.set_defaults(command=run_publish)
 
     bench = commands.add_parser("bench", help="measure speed and memory", add_help=False)
-    bench.add_argument("what", choices=("core", "match", "sr", "style"))
+    bench.add_argument("what", choices=("core", "lab", "match", "sr", "style"))
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="flags of the benchmark")
     bench.set_defaults(command=run_bench)
     return parser

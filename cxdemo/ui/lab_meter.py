@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ PICTURES = (
 LARGEST = 1024  # pixels of an upload's long side that are kept
 REFRESH = 0.3  # seconds between two updates of the page
 READINGS = 17
+STORED = examples.PICTURES / "lab" / "meter_photo_cat_chelsea.json"
+"""What `python -m cxdemo lab meter` says of the first picture: shown before anything is pressed."""
 
 Updates = dict[Any, Any]
 QUICK: dict[str, Any] = {"concurrency_limit": None}
@@ -80,9 +83,15 @@ def build(ctx: Context) -> None:
         with gr.Column(scale=8, min_width=320):
             made |= _build_results()
     strip = made.pop("strip")
-    page = Page(**made, state=gr.State(None, time_to_live=3600))
+    page = Page(**made, state=gr.State(first_run(), time_to_live=3600))
     _wire_inputs(page, strip)
     _wire_run(page, ctx)
+
+
+def first_run() -> MeterRun:
+    """The finished run that the section opens with."""
+    picture = examples.open_picture(examples.PICTURES / f"{PICTURES[0]}.jpg")
+    return MeterRun.remember(picture, json.loads(STORED.read_text(encoding="utf-8")))
 
 
 def _build_inputs() -> dict[str, Any]:
@@ -150,7 +159,7 @@ def _build_results() -> dict[str, Any]:
     made["place"] = gr.Slider(
         0, READINGS - 1, 4, step=1, label="Amount, in steps", elem_id="cx-meter-place"
     )
-    made["view"] = gr.HTML(elem_id="cx-meter-view", min_height=420)
+    made["view"] = gr.HTML(show_meter(first_run(), 4), elem_id="cx-meter-view", min_height=420)
     with gr.Row():
         made["downloads"] = {
             kind: gr.DownloadButton(

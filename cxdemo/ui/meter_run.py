@@ -26,6 +26,7 @@ from cxdemo.pipelines.loss_meter import (
     shuffle_blocks,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.options_form import read_config
 
 TRICKS = {"shuffle": "Patches shuffled", "mirror": "Mirrored"}
 
@@ -50,6 +51,22 @@ class MeterRun:
         """Cuts the crop, which takes no time."""
         self.around = cut(images.to_tensor(self.picture))
         self._folder: Path | None = None
+
+    @classmethod
+    def remember(cls, picture: Image.Image, stored: dict[str, Any]) -> MeterRun:
+        """A finished run from its `settings`; the copies are made again, the losses are not."""
+        config = read_config(MeterConfig, stored["config"])
+        run = cls(picture=picture, config=config)
+        change = CHANGES[config.change]
+        run.readings = [
+            Reading(
+                amount,
+                change.apply(run.around, amount),
+                {name: values[i] for name, values in stored["values"].items()},
+            )
+            for i, amount in enumerate(stored["amounts"])
+        ]
+        return run
 
     def steps(self, ctx: Context) -> Iterator[MeterRun]:
         """Compute; yields itself with each reading, until all are there or it is stopped."""

@@ -32,7 +32,7 @@ def show_meter(run: MeterRun, place: int) -> str:
             run.lines(),
             title="Loss, of its own range",
             x_label=f"{run.what.lower()}, {unit}",
-            y_range=(0.0, TOP),
+            y_range=(0.0, _top(run)),
             order=ORDER,
             marker=reading.amount,
         )
@@ -42,6 +42,11 @@ def show_meter(run: MeterRun, place: int) -> str:
         f"<figcaption><b>The copy</b> {escape(amount)}</figcaption></figure>{_bars(run, place)}"
         f"</div>{chart}{_note(run)}"
     )
+
+
+def _top(run: MeterRun) -> float:
+    """Of the frame: all that is there, up to `TOP`."""
+    return min(TOP, max(1.0, *(max(r.values.values()) for r in run.readings)))
 
 
 def show_picture(run: MeterRun) -> str:
