@@ -266,7 +266,7 @@ def test_only_the_compact_upscaler_becomes_a_checkpoint(tmp_path):
     record = export(tmp_path / "best.safetensors", "cx-gan", tmp_path)
     assert record["shards"][0]["file"] == "sr_cx_gan.safetensors"
     assert record["tensors"]["head.weight"] == [48, 3, 3, 3]
-    write_record(tmp_path / "manifest.json", "cx-gan", record)
+    write_record(tmp_path / "manifest.json", "sr-cx-gan", record)
     assert json.loads((tmp_path / "manifest.json").read_text()) == {"sr-cx-gan": record}
     assert '"head.weight": [48, 3, 3, 3],' in (tmp_path / "manifest.json").read_text()
     save_network(torch.nn.Linear(1, 1), tmp_path / "other.safetensors")

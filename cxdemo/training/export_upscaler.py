@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from cxdemo.networks import compact_upscaler
 
@@ -36,12 +37,21 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
     expected = {key: value.shape for key, value in compact_upscaler().state_dict().items()}
     if {key: value.shape for key, value in state.items()} != expected:
         raise ValueError(f"{network} has not the parameters of the compact upscaler: name another.")
-    path = out / f"sr_{name.replace('-', '_')}.safetensors"
+    return store(
+        state,
+        out / f"sr_{name.replace('-', '_')}.safetensors",
+        description=DESCRIPTIONS[name],
+        source="this project, trained on photos of Debian packages",
+    )
+
+
+def store(state: dict[str, Tensor], path: Path, *, description: str, source: str) -> dict[str, Any]:
+    """Writes the file of a network of our own; returns its record for the manifest."""
     save_file(state, path, {"format": "pt"})  # one key: more have no fixed order
     return {
-        "description": DESCRIPTIONS[name],
+        "description": description,
         "license": "MIT",
-        "source": "this project, trained on photos of Debian packages",
+        "source": source,
         "fallback": None,
         "repo": None,
         "revision": None,
@@ -62,7 +72,7 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
 def write_record(manifest: Path, name: str, record: dict[str, Any]) -> None:
     """Puts a record into a manifest, whose lists of numbers stay on one line."""
     records = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-    text = json.dumps(records | {f"sr-{name}": record}, indent=2)
+    text = json.dumps(records | {name: record}, indent=2)
     text = re.sub(r"\[[\s\d.,-]+\]", lambda numbers: _on_one_line(numbers[0]), text)
     manifest.write_text(text + "\n", encoding="utf-8")
 
@@ -79,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the file")
     args = parser.parse_args(argv)
     record = export(args.network, args.name, args.out)
-    write_record(args.out / "manifest.json", args.name, record)
+    write_record(args.out / "manifest.json", f"sr-{args.name}", record)
     print(args.out / record["shards"][0]["file"])
     return 0
 

@@ -1,0 +1,197 @@
+"""Training of the face translators: which face is shown which, the terms, a run that resumes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+from cxdemo.checkpoints import FOLDER
+from cxdemo.contextual import contextual_loss
+from cxdemo.features import load_features
+from cxdemo.networks import CascadedRefinement
+from cxdemo.training.export_face import export
+from cxdemo.training.face import main
+from cxdemo.training.face_config import FaceTrainingConfig
+from cxdemo.training.face_data import Faces, Pairs, load_faces
+from cxdemo.training.face_losses import contextual_terms, cycle_terms, palette_loss
+from cxdemo.training.face_run import FaceRun
+
+TINY = {
+    "channels": (4, 4),
+    "num_steps": 4,
+    "batch_size": 2,
+    "size": 32,
+    "validate_every": 2,
+    "num_validation": 2,
+    "warmup_steps": 1,
+}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of six faces: dark ones and light ones."""
+    dice = np.random.default_rng(0)
+    for name, light in (("dark", 60), ("light", 200)):
+        (tmp_path / name).mkdir()
+        for index in range(6):
+            pixels = dice.normal(light, 25, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    return tmp_path / "dark", tmp_path / "light"
+
+
+# --------------------------------------------------------------------------------------- the data
+
+
+def test_faces_are_split_and_resized(folders):
+    faces = load_faces(folders[0], 32, num_validation=2, max_faces=5)
+    assert faces.train.shape == (3, 3, 32, 32)
+    assert faces.held.shape == (2, 3, 32, 32)
+    assert float(faces.train.mean()) == pytest.approx(60 / 255, abs=0.02)
+
+
+def test_a_face_that_is_not_square_is_refused(folders):
+    Image.new("RGB", (40, 50)).save(folders[0] / "0.png")
+    with pytest.raises(ValueError, match=r"0\.png has 40 x 50 pixels: crop them first"):
+        load_faces(folders[0], 32, num_validation=2, max_faces=6)
+
+
+def test_the_target_is_the_most_similar_of_the_candidates():
+    sources = torch.tensor([0.1, 0.9]).view(2, 1, 1, 1).expand(2, 3, 16, 16)
+    targets = torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1).expand(4, 3, 16, 16)
+    pairs = Pairs(sources, targets, num_candidates=64, seed=0)  # all are among so many
+    source, target = pairs.draw(0, 16)
+    for s, t in zip(source.tolist(), target.tolist(), strict=True):
+        assert t in ((0, 1) if s == 0 else (2, 3))
+    free = Pairs(sources, targets, num_candidates=1, seed=0)
+    assert {int(t) for step in range(20) for t in free.draw(step, 4)[1]} == {0, 1, 2, 3}
+
+
+def test_a_step_draws_the_same_faces_again():
+    pairs = Pairs(torch.rand(9, 3, 8, 8), torch.rand(9, 3, 8, 8), num_candidates=2, seed=3)
+    assert all(torch.equal(a, b) for a, b in zip(pairs.draw(5, 4), pairs.draw(5, 4), strict=True))
+    assert not torch.equal(pairs.draw(5, 4)[0], pairs.draw(6, 4)[0])
+    assert not torch.equal(pairs.draw(5, 4)[0], pairs.draw(5, 4, process=1)[0])
+
+
+# -------------------------------------------------------------------------------------- the terms
+
+
+def test_the_palette_has_its_closed_form():
+    x, y = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    y[:, 0] = 0.3  # the mean moves by 0.3 in one channel of three
+    assert float(palette_loss(x, y)) == pytest.approx(3 * 0.09 / 3)
+    x[:, 1, :2] = 1.0  # half 1, half 0: variance 1 / 4, mean 1 / 2
+    assert float(palette_loss(x, torch.zeros_like(x))) == pytest.approx(0.25 + 0.25 / 9, rel=1e-4)
+
+
+def test_the_terms_are_the_contextual_losses_weighted():
+    config = FaceTrainingConfig(source_weight=0.3, palette_weight=2.0, spatial_weight=0.4)
+    features = load_features("vgg16", config.target_layers, pooling="average", dtype=torch.float32)
+    torch.manual_seed(0)
+    made, source, target = (torch.rand(2, 3, 32, 32) for _ in range(3))
+    maps, of_source, of_target = (features(image) for image in (made, source, target))
+    terms = contextual_terms(made, target, features, of_source, of_target, config)
+    wanted = sum(
+        contextual_loss(maps[n], of_target[n], bandwidth=0.2, spatial_weight=0.4)
+        for n in ("conv2_2", "conv3_2", "conv4_2")
+    )
+    assert float(terms["target"]) == pytest.approx(float(wanted), rel=1e-5)
+    to_source = contextual_loss(maps["conv4_2"], of_source["conv4_2"], bandwidth=0.2)
+    assert float(terms["source"]) == pytest.approx(0.3 * float(to_source), rel=1e-5)
+    assert float(terms["palette"]) == pytest.approx(2 * float(palette_loss(made, target)), rel=1e-5)
+
+
+def test_the_terms_of_the_peer_for_generators_that_do_nothing():
+    class Constant(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 1, 2, 2), 0.25)
+
+    x, y = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    terms, made = cycle_terms(x, y, (nn.Identity(), nn.Identity()), (Constant(), Constant()))
+    assert float(terms["adversarial"]) == pytest.approx(2 * 0.75**2)
+    assert float(terms["cycle"]) == float(terms["identity"]) == 0
+    assert torch.equal(made[0], x)
+
+
+# ---------------------------------------------------------------------------------------- the run
+
+
+def tiny_run(folder, folders, **changes):
+    config = FaceTrainingConfig(**{**TINY, **changes})
+    faces = [load_faces(f, config.size, config.num_validation, config.max_faces) for f in folders]
+    return FaceRun(config, folder, *faces)
+
+
+@pytest.mark.parametrize("method", ["cx", "cyclegan"])
+def test_a_resumed_run_equals_an_uninterrupted_one(method, folders, tmp_path):
+    whole = tiny_run(tmp_path / "whole", folders, method=method)
+    assert [record["step"] for record in whole.run()] == [2, 4]
+    next(tiny_run(tmp_path / "parts", folders, method=method).run())  # then the process ends
+    resumed = tiny_run(tmp_path / "parts", folders, method=method)
+    assert resumed.step == 2
+    list(resumed.run())
+    for name, module in whole.modules.items():
+        other = resumed.modules[name].state_dict()
+        assert all(torch.equal(value, other[key]) for key, value in module.state_dict().items())
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    for one, other in zip(*[[json.loads(line) for line in log] for log in logs], strict=True):
+        assert {**one, "cpu_seconds": 0} == {**other, "cpu_seconds": 0}
+
+
+def test_a_run_begins_as_the_identity_and_moves_towards_the_target(folders, tmp_path):
+    run = tiny_run(tmp_path, folders, num_steps=40, validate_every=20, step_size=1e-2, decay=0.5)
+    with torch.no_grad():
+        before = run.average(run.shown)
+    torch.testing.assert_close(before, run.shown.clamp(1e-3, 1 - 1e-3), atol=1e-4, rtol=0)
+    first, last = run.run()
+    assert last["target"] + last["palette"] < first["target"] + first["palette"]
+    with torch.no_grad():
+        after = run.average(run.shown)
+    assert float(after.mean()) > float(before.mean()) + 0.05  # the light faces pull
+    assert last["spread"] > 0
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "generator.safetensors", "log.jsonl", "state.pt", "validation.png",
+    }  # fmt: skip
+
+
+def test_a_folder_of_the_other_method_is_not_continued(folders, tmp_path):
+    list(tiny_run(tmp_path / "run", folders, num_steps=2).run())
+    with pytest.raises(ValueError, match="state of a run of cx, not of cyclegan"):
+        tiny_run(tmp_path / "run", folders, method="cyclegan")
+
+
+def test_the_command_trains_from_two_folders(folders, tmp_path, capsys):
+    flags = [
+        f"--{name.replace('_', '-')}={value}" for name, value in TINY.items() if name != "channels"
+    ]
+    dark, light = map(str, folders)
+    arguments = ["--sources", dark, "--targets", light, "--folder", str(tmp_path / "run")]
+    assert main([*arguments, *flags, "--channels", "4,4", "--symmetric"]) == 0
+    assert "step 4" in capsys.readouterr().out
+    state = load_file(tmp_path / "run" / "generator.safetensors")
+    CascadedRefinement((4, 4)).load_state_dict(state)
+    with pytest.raises(ValueError, match="not the parameters of the generator"):
+        export(tmp_path / "run" / "generator.safetensors", "to-drawn", tmp_path)
+
+
+def test_a_generator_becomes_a_checkpoint_with_all_its_tensors(tmp_path):
+    from cxdemo.training.loop import save_network
+
+    network = CascadedRefinement()
+    save_network(network, tmp_path / "generator.safetensors")
+    record = export(tmp_path / "generator.safetensors", "to-female", tmp_path)
+    assert record["shards"][0]["file"] == "face_to_female.safetensors"
+    assert record["tensors"]["last.weight"] == [3, 48, 1, 1]
+    assert set(record["tensors"]) == set(network.state_dict())
+    assert FOLDER.name == "checkpoints"
+
+
+def test_held_back_faces_are_never_trained_on():
+    faces = Faces(torch.zeros(3, 3, 8, 8), torch.ones(2, 3, 8, 8))
+    pairs = Pairs(faces.train, faces.train, num_candidates=2, seed=0)
+    source, target = pairs.draw(0, 50)
+    assert float(pairs.sources[source].max()) == float(pairs.targets[target].max()) == 0
