@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: browser help app test test-all check check-static fix bench fetch train-sr
+.PHONY: browser help app test test-all check check-static fix bench fetch train-sr train-face
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,12 @@ train-sr: $(VENV)/dev ## train the upscalers on a folder: make train-sr PHOTOS=f
 	$(TRAIN_SR) --phase mse --folder $(RUNS)/sr-mse
 	$(TRAIN_SR) --phase cx --folder $(RUNS)/sr-cx --start $(RUNS)/sr-mse/best.safetensors
 	$(TRAIN_SR) --phase cx-gan --folder $(RUNS)/sr-cx-gan --start $(RUNS)/sr-cx/best.safetensors
+
+train-face: $(VENV)/dev ## a face translator from two folders: make train-face SOURCES=a TARGETS=b
+	@test -d "$(SOURCES)" -a -d "$(TARGETS)" || \
+	{ echo "Name two folders of square faces: make train-face SOURCES=folder TARGETS=folder"; exit 1; }
+	$(BIN)/accelerate launch -m cxdemo.training.face --sources "$(SOURCES)" --targets "$(TARGETS)" \
+	--folder $(RUNS)/face
 
 browser: # for the end-to-end tests: the system's Chromium, installed where that is possible
 	@command -v chromium >/dev/null || \

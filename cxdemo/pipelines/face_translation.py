@@ -48,23 +48,16 @@ _KNOWN = (
     TranslatorInfo(
         name="to-drawn",
         label="Photo to drawing",
-        note="Flat colours, outlines, a pale back: the pose and the features stay the person's. "
-        "Dark pictures become dark drawings.",
+        note="A cartoon in the pose and with the expression of the face: flat colours, outlines, a "
+        "pale back. Eyes become dark spots, and people look alike: it learnt for minutes.",
         checkpoint="face-to-drawn",
     ),
     TranslatorInfo(
         name="to-female",
         label="Male to female",
-        note="Long hair at the sides, lighter beards, softer jaws, as the generated faces of its "
-        "training have them: their idea of female, not ours.",
+        note="Long dark hair at the sides, fainter beards, as the generated faces of its training "
+        "have them: their idea of female, not ours.",
         checkpoint="face-to-female",
-    ),
-    TranslatorInfo(
-        name="to-male",
-        label="Female to male",
-        note="Shorter hair, shadows of a beard, as the generated faces of its training have them: "
-        "their idea of male, not ours.",
-        checkpoint="face-to-male",
     ),
 )
 

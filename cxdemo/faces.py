@@ -1,1 +1,0 @@
-"""Find, align, mask and paste back faces."""
