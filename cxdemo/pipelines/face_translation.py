@@ -48,8 +48,8 @@ _KNOWN = (
     TranslatorInfo(
         name="to-drawn",
         label="Photo to drawing",
-        note="A cartoon in the pose and with the expression of the face: flat colours, outlines, a "
-        "pale back. Eyes become dark spots, and people look alike: it learnt for minutes.",
+        note="Ink and flat colours on a pale back; pose, expression and person stay. It learnt from "
+        "faces that a program draws, for 20 minutes.",
         checkpoint="face-to-drawn",
     ),
     TranslatorInfo(
