@@ -48,8 +48,8 @@ _KNOWN = (
     TranslatorInfo(
         name="to-drawn",
         label="Photo to drawing",
-        note="Ink and flat colours on a pale back; pose, expression and person stay. It learnt from "
-        "faces that a program draws, for 20 minutes.",
+        note="Ink and flat colours on a pale back; pose, expression and person stay. It learnt for "
+        "20 minutes, from faces that a program draws.",
         checkpoint="face-to-drawn",
     ),
     TranslatorInfo(

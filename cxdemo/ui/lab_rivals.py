@@ -1,12 +1,261 @@
-"""Five ways to paint one picture in one style."""
+"""Five ways to paint one picture in one style: components, and which handler each event calls."""
 
 from __future__ import annotations
 
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import gradio as gr
+from PIL import Image
 
+from cxdemo.options import options_of
+from cxdemo.pipelines.style_rivals import RIVALS, RivalsConfig
+from cxdemo.ui import picture_cards
 from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.options_form import control_for, read_config, show_config
+from cxdemo.ui.rivals_examples import RivalPair, finished_pairs, open_result
+from cxdemo.ui.rivals_run import RivalsRun
+from cxdemo.ui.rivals_view import show_rivals, tell_progress
+from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.style_api import MODEL
+
+OPTIONS = options_of(RivalsConfig)
+LARGEST = 1024  # pixels of an upload's long side that are kept
+REFRESH = 0.4  # seconds between two updates of the page
+
+Updates = dict[Any, Any]
+QUICK: dict[str, Any] = {"concurrency_limit": None}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(ctx: Context) -> None:  # noqa: ARG001
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The components that handlers read and write."""
+
+    content: SafeImage
+    style: SafeImage
+    controls: dict[str, Any]
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    cards: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    state: gr.State
+    pair: gr.State
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a run reads."""
+        return {self.content, self.style, self.pair, *self.controls.values()}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes."""
+        return [
+            self.run, self.stop, self.status, self.cards, self.state, *self.downloads.values()
+        ]  # fmt: skip
+
+
+def build(ctx: Context) -> None:
     """Puts the section on the page."""
-    gr.Markdown("…")
+    pairs = finished_pairs()
+    first = open_result(pairs[0]) if pairs else None
+    gr.HTML(
+        '<p class="cxl-lead">One picture, one style, five losses that say what "in this style" '
+        "means. All start from the content, look through the same network and take the same steps; "
+        "each has the layers and weights of its own paper. <b>Global</b> losses want the style's "
+        "colours and textures somewhere; <b>matching</b> ones ask where they belong.</p>"
+    )
+    strip = picture_cards.build_pairs(
+        [pair.open() for pair in pairs],
+        [pair.title for pair in pairs],
+        label="Pairs with finished results",
+        elem_id="cx-riv-pairs",
+    )
+    with gr.Row(equal_height=False, elem_id="cx-riv"):
+        made = _build_inputs(first)
+    page = Page(
+        **made,
+        **_build_results(first),
+        state=gr.State(first, time_to_live=3600),
+        pair=gr.State(pairs[0] if pairs else None),
+    )
+    _wire_pictures(page, strip, pairs)
+    _wire_run(page, ctx)
+
+
+# ------------------------------------------------------------------------------- components
+
+
+def _build_inputs(first: RivalsRun | None) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Column(scale=3, min_width=150):
+        made["content"] = _picker("Content", "cx-riv-content", first and first.content)
+    with gr.Column(scale=3, min_width=150):
+        made["style"] = _picker("Style", "cx-riv-style", first and first.style)
+    with gr.Column(scale=5, min_width=290):
+        controls: dict[str, Any] = {
+            "rivals": gr.CheckboxGroup(
+                [(info.label, name) for name, info in RIVALS.items()],
+                value=list(RIVALS),
+                label="Rivals",
+                elem_id="cx-riv-rivals",
+            )
+        }
+        with gr.Row():
+            for name in ("size", "num_steps", "style_strength"):
+                controls[name] = control_for(OPTIONS[name], brief=True, elem_id=f"cx-riv-{name}")
+        with gr.Row(elem_classes="cx-run-row"):
+            made["run"] = gr.Button(
+                "Run", variant="primary", scale=3, min_width=130, elem_id="cx-riv-run"
+            )
+            made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-riv-stop")
+        with gr.Accordion("Advanced", open=False):
+            controls["seed"] = control_for(OPTIONS["seed"], elem_id="cx-riv-seed")
+    return made | {"controls": controls}
+
+
+def _picker(label: str, elem_id: str, value: Image.Image | None) -> SafeImage:
+    return SafeImage(
+        value,
+        label=label,
+        format="png",
+        type="pil",
+        sources=["upload", "clipboard"],
+        buttons=[],
+        height=190,
+        elem_id=elem_id,
+        elem_classes="cx-picker",
+        alt_text=f"{label} picture",
+        placeholder=f"Drop a {label.lower()} picture, or choose a pair above",
+    )
+
+
+def _build_results(first: RivalsRun | None) -> dict[str, Any]:
+    """The cards and downloads, filled from the start."""
+    status = tell_progress(first, stored=True) if first else ""
+    made: dict[str, Any] = {
+        "status": gr.HTML(status, elem_id="cx-riv-status"),
+        "cards": gr.HTML(show_rivals(first) if first else "", elem_id="cx-riv-cards"),
+    }
+    labels = {"png": "Figure", "gif": "Frames, GIF", "mp4": "Frames, MP4", "json": "Settings"}
+    with gr.Row():
+        made["downloads"] = {
+            kind: gr.DownloadButton(
+                label, size="sm", visible=False, min_width=100, elem_id=f"cx-riv-{kind}"
+            )
+            for kind, label in labels.items()
+        }
+    return made
+
+
+# ------------------------------------------------------------------------------------ events
+
+
+def _wire_pictures(page: Page, strip: gr.HTML, pairs: list[RivalPair]) -> None:
+    def choose(event: gr.SelectData) -> Updates:
+        pair = pairs[int(event.index)]  # pyright: ignore[reportArgumentType]
+        run = open_result(pair)
+        return {
+            page.content: run.content,
+            page.style: run.style,
+            page.pair: pair,
+            **show_config(run.config, page.controls),
+            **_result(page, run, stored=True),
+        }
+
+    targets = [page.content, page.style, page.pair, *page.controls.values(), *page.outputs]
+    strip.select(
+        readable(choose), None, targets, api_name="pick_rival_pair", **QUICK, **PRIVATE
+    )  # fmt: skip
+    for picker, name in ((page.content, "content"), (page.style, "style")):
+        picker.upload(
+            functools.partial(accept_upload, long_side=LARGEST), picker, picker,
+            preprocess=False, api_name=f"accept_rival_{name}", **QUICK, **PRIVATE,
+        )  # fmt: skip
+        gr.on(
+            [picker.upload, picker.clear],
+            lambda: None, None, page.pair, api_name=f"forget_pair_{name}", queue=False, **PRIVATE,
+        )  # fmt: skip
+
+
+def _wire_run(page: Page, ctx: Context) -> None:
+    def prepare(values: Mapping[Any, Any]) -> RivalsRun:
+        content, style = values[page.content], values[page.style]
+        if content is None or style is None:
+            missing = "content" if content is None else "style"
+            raise ValueError(f"Choose a {missing} picture first: drop one, or click a pair above.")
+        config = read_config(RivalsConfig, {n: values[c] for n, c in page.controls.items()})
+        return RivalsRun(content=content, style=style, config=config)
+
+    def begin(values: Mapping[Any, Any]) -> Updates:
+        prepare(values)
+        return {
+            page.run: gr.Button("Running…", interactive=False),
+            page.stop: gr.Button(interactive=True),
+            page.status: tell_progress(None),
+            page.state: None,
+        }
+
+    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
+        job = prepare(values)
+        pair: RivalPair | None = values[page.pair]
+        yield {page.state: job, page.cards: show_rivals(job), page.status: tell_progress(job)}
+        shown_at = 0.0
+        try:
+            for _ in job.steps(ctx):
+                if time.monotonic() - shown_at >= REFRESH and not job.finished:
+                    shown_at = time.monotonic()
+                    yield {page.cards: show_rivals(job), page.status: tell_progress(job)}
+        except Exception:
+            job.stopped = True
+            yield _result(page, job)
+            raise
+        if pair is not None and job.config == RivalsConfig():
+            job.note = pair.note  # the same settings as the stored result that it describes
+        yield _result(page, job)
+
+    def stop(job: RivalsRun | None) -> Updates:
+        if job is None:
+            return _idle(page)
+        job.stopped = True
+        return _result(page, job)
+
+    begun = page.run.click(
+        readable(begin), page.inputs, page.outputs, api_name="begin_rivals", **QUICK, **PRIVATE
+    )
+    running = begun.success(
+        readable(run), page.inputs, page.outputs, api_name="run_rivals", **MODEL, **PRIVATE
+    )
+    page.stop.click(
+        readable(stop), page.state, page.outputs, api_name="stop_rivals", cancels=[running],
+        queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def _idle(page: Page) -> Updates:
+    return {
+        page.run: gr.Button("Run", interactive=True),
+        page.stop: gr.Button(interactive=False),
+        page.status: tell_progress(None, problem="Stopped before it began."),
+    }
+
+
+def _result(page: Page, run: RivalsRun, *, stored: bool = False) -> Updates:
+    updates: Updates = {
+        **_idle(page),
+        page.cards: show_rivals(run),
+        page.status: tell_progress(run, stored=stored),
+        page.state: run,
+    }
+    files = run.export() if run.taken else {}
+    for kind, button in page.downloads.items():
+        path = files.get(kind)
+        updates[button] = gr.DownloadButton(
+            value=str(path) if path else None, visible=path is not None
+        )
+    return updates

@@ -20,7 +20,7 @@ SECTIONS: list[tuple[str, Callable[[Context], None]]] = [
 
 def build(ctx: Context) -> None:
     """Puts the tab on the page."""
-    with gr.Tabs(elem_id="cx-lab-sections"):
+    with gr.Tabs(elem_id="cx-lab-sections", overflow_behavior="wrap"):
         for title, build_section in SECTIONS:
             with gr.Tab(title):
                 build_section(ctx)
