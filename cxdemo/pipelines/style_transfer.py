@@ -26,6 +26,7 @@ from cxdemo.features import LAYERS, check_layers, load_features
 from cxdemo.images import fit_long_side
 from cxdemo.optimize import Clock, Step, optimize_pixels, total_variation
 from cxdemo.options import check_options, option
+from cxdemo.palette import color_moments, match_colors, region_hues
 
 Extractor = Callable[[Tensor], Mapping[str, Tensor]]
 Stage = tuple[int, int]  # long side in pixels, steps
@@ -362,7 +363,7 @@ class StyleObjective:
             scaled = [fit_long_side(style, size) for style in styles]
             self.content = self._targets(self._content_maps(features(content)))
             self.styles = [self._targets(self._style_maps(features(s))) for s in scaled]
-            moments = [_moments(style) for style in scaled]
+            moments = [color_moments(style) for style in scaled]
             self.mean = sum(w * mean for w, (mean, _) in zip(shares, moments, strict=True))
             self.covariance = sum(w * c for w, (_, c) in zip(shares, moments, strict=True))
 
@@ -414,7 +415,7 @@ class StyleObjective:
         return torch.stack(losses).sum()
 
     def _palette(self, image: Tensor) -> Tensor:
-        mean, covariance = _moments(image)
+        mean, covariance = color_moments(image)
         moments = 3 * (mean - self.mean).square().mean() + (
             (covariance - self.covariance).abs().mean()
         )
@@ -454,43 +455,6 @@ def recolor(content: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) 
         share * match_colors(content, style) for share, style in zip(shares, styles, strict=True)
     ]
     return torch.stack(recolored).sum(dim=0)
-
-
-def region_hues(image: Tensor) -> Tensor:
-    """Colour without its grey, averaged over 8 x 8 pixels: (1, 3, H, W) -> (1, 3, H / 8, W / 8)."""
-    regions = F.avg_pool2d(image, min(8, *image.shape[2:]))
-    return regions - regions.mean(dim=1, keepdim=True)
-
-
-def match_colors(image: Tensor, reference: Tensor) -> Tensor:
-    """The image with the mean and covariance of the reference's colours.
-
-    Shape:
-        - image, reference: (1, 3, H, W) in [0, 1]; returns the shape of image, clamped to [0, 1].
-
-    Source:
-        Gatys et al., arXiv:1606.05897, section 5.1, with symmetric square roots.
-    """
-    mean, covariance = _moments(image)
-    wanted_mean, wanted = _moments(reference)
-    ridge = 1e-5 * torch.eye(3, device=image.device)
-    transform = _matrix_power(wanted + ridge, 0.5) @ _matrix_power(covariance + ridge, -0.5)
-    colors = transform @ (image.flatten(2) - mean) + wanted_mean  # (1, 3, H W)
-    return colors.unflatten(2, image.shape[2:]).clamp(0, 1)
-
-
-def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
-    """(1, 3, H, W) -> mean (1, 3, 1) and covariance (1, 3, 3) of the colours."""
-    colors = image.flatten(2)  # (1, 3, H W)
-    mean = colors.mean(dim=2, keepdim=True)
-    centred = colors - mean
-    return mean, centred @ centred.mT / colors.shape[2]
-
-
-def _matrix_power(matrix: Tensor, power: float) -> Tensor:
-    """Power of a symmetric positive matrix, (1, 3, 3)."""
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag_embed(values.clamp_min(0) ** power) @ vectors.mT
 
 
 def _start(content: Tensor, config: StyleTransferConfig) -> Tensor:

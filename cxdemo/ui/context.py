@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,11 @@ class Context:
         load_upscaler: As `cxdemo.pipelines.super_resolution.load_upscaler`, with the device set.
         measure: As `cxdemo.pipelines.super_resolution.measure`, with the judges set.
         locate: As `cxdemo.checkpoints.locate`.
+        find_faces: As `cxdemo.faces.FaceFinder.find`.
+        translators: As `cxdemo.pipelines.face_translation.TRANSLATORS`.
+        load_translator: As `cxdemo.pipelines.face_translation.load_translator`, with the device
+            set.
+        translate: As `cxdemo.pipelines.face_translation.translate`.
         device: Where to compute, such as "cpu" or "cuda".
         device_name: The same for people.
     """
@@ -34,6 +39,10 @@ class Context:
     load_upscaler: Callable[[str], Any]
     measure: Callable[..., Any]
     locate: Callable[[str], str | None]
+    find_faces: Callable[[Any], list[Any]]
+    translators: Mapping[str, Any]
+    load_translator: Callable[[str], Any]
+    translate: Callable[..., Any]
     device: str
     device_name: str
 
@@ -41,6 +50,7 @@ class Context:
 def default_context() -> Context:
     """The real pipelines on the fastest device of this machine; no weights are loaded yet."""
     from cxdemo.checkpoints import locate
+    from cxdemo.pipelines.face_translation import TRANSLATORS, translate
     from cxdemo.pipelines.style_transfer import StyleExplanation, transfer_style
     from cxdemo.pipelines.super_resolution import upscale
 
@@ -53,6 +63,10 @@ def default_context() -> Context:
         load_upscaler=_remembered_upscaler(device),
         measure=_remembered_judges(device),
         locate=locate,
+        find_faces=_remembered_finder(device),
+        translators=TRANSLATORS,
+        load_translator=_remembered_translator(device),
+        translate=translate,
         device=device,
         device_name=device_name,
     )
@@ -92,3 +106,18 @@ def _remembered_judges(device: str) -> Callable[..., Any]:
 
     judges = lru_cache(maxsize=1)(lambda: load_judges(device=device))
     return lambda upscaled, truth: measure(upscaled, truth, judges())
+
+
+def _remembered_finder(device: str) -> Callable[[Any], list[Any]]:
+    """`FaceFinder.find` on a device, with networks that are loaded once, when first needed."""
+    from cxdemo.faces import load_face_finder
+
+    finder = lru_cache(maxsize=1)(lambda: load_face_finder(device))
+    return lambda image: finder().find(image)
+
+
+def _remembered_translator(device: str) -> Callable[[str], Any]:
+    """`load_translator` on a device, which keeps the networks."""
+    from cxdemo.pipelines.face_translation import load_translator
+
+    return lru_cache(maxsize=None)(lambda name: load_translator(name, device=device))

@@ -2,11 +2,177 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
 import gradio as gr
+from PIL import Image
+from torch import Tensor
 
+from cxdemo import images
+from cxdemo.faces import Framing
+from cxdemo.pipelines.face_translation import EYES
 from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.examples import PICTURES
+from cxdemo.ui.face_choice import ChosenFace
+from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
+
+Updates = dict[Any, Any]
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+EVENT: dict[str, Any] = {"concurrency_id": "matching", "show_progress": "minimal"}
+
+FRAMING = Framing(apart=EYES[1][0] - EYES[0][0], down=EYES[0][1])
+SIDE = 256  # pixels of what is shown; the generator makes a quarter
+ENLARGER = "cx"
+EXAMPLES = sorted(PICTURES.glob("portrait_*.jpg"))
+NOTICE = (
+    "The generators are small, work at 64 × 64 pixels and learnt from generated and drawn faces "
+    "only: no real person was in their training. What they call male or female is the habit of "
+    "those faces, not a statement about anyone. Translate your own face, or that of someone who "
+    "agreed. Nothing is kept. Profiles, glasses, dark pictures and paintings come out weak."
+)
+EMPTY = (
+    '<div class="cx-face-empty"><b>One face, another kind of face.</b> Choose a picture: it is '
+    "translated at once. No discriminator was trained and no pair was shown, only the Contextual "
+    "Loss to faces of both kinds.</div>"
+)
 
 
-def build(ctx: Context) -> None:  # noqa: ARG001
+@dataclass(frozen=True, kw_only=True)
+class Translated:
+    """A translation as people look at it.
+
+    Attributes:
+        before: The crop, (1, 3, 256, 256) in [0, 1].
+        after: What it became, of the same shape.
+        whole: The picture with it, (1, 3, H, W).
+        translation: As the pipeline made it.
+    """
+
+    before: Tensor
+    after: Tensor
+    whole: Tensor
+    translation: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The parts of the section."""
+
+    source: FaceInput
+    direction: gr.Radio
+    note: gr.HTML
+    compare: gr.ImageSlider
+    whole: gr.Image
+    report: gr.HTML
+    results: gr.Column
+    empty: gr.HTML
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a translation writes."""
+        return [self.compare, self.whole, self.report, self.results, self.empty]
+
+
+def build(ctx: Context) -> None:
     """Puts the section on the page."""
-    gr.Markdown("…")
+    with gr.Row(elem_id="cx-translate", equal_height=False):
+        with gr.Column(scale=5, min_width=300):
+            source = build_face_input(
+                ctx, elem_id="cx-translate-source", label="Face", examples=EXAMPLES
+            )
+        with gr.Column(scale=6, min_width=300):
+            page = _build_results(ctx, source)
+    _wire(page, ctx)
+
+
+def translate_face(ctx: Context, chosen: ChosenFace | None, name: str) -> Translated:
+    """A chosen face in another domain, enlarged and pasted back.
+
+    Raises:
+        ValueError: No face is chosen, or there is no such direction.
+    """
+    picture, aligned = read_face(chosen, SIDE, framing=FRAMING)
+    translation = ctx.translate(aligned.crop.to(ctx.device), ctx.load_translator(name))
+    after = ctx.load_upscaler(ENLARGER)(translation.image).clamp(0, 1).cpu()
+    whole = aligned.paste_back(picture, after, mask=after.new_ones(1, 1, *after.shape[-2:]))
+    return Translated(before=aligned.crop, after=after, whole=whole, translation=translation)
+
+
+def _build_results(ctx: Context, source: FaceInput) -> Page:
+    choices = [(info.label, name) for name, info in ctx.translators.items()]
+    first = choices[0][1] if choices else None
+    direction = gr.Radio(choices, value=first, label="Direction", elem_id="cx-translate-direction")
+    note = gr.HTML(_note(ctx, first), elem_id="cx-translate-note")
+    empty = gr.HTML(EMPTY)
+    with gr.Column(visible=False, elem_id="cx-translate-results") as results:
+        compare = gr.ImageSlider(
+            label="Before and after", format="png", interactive=False, buttons=["fullscreen"],
+            elem_id="cx-translate-compare",
+        )  # fmt: skip
+        report = gr.HTML(elem_id="cx-translate-report")
+        whole = gr.Image(
+            label="In its picture", format="png", interactive=False,
+            buttons=["download", "fullscreen"], elem_id="cx-translate-whole",
+        )  # fmt: skip
+    gr.HTML(f'<p class="cx-notice">{NOTICE}</p>', elem_id="cx-translate-notice")
+    return Page(source, direction, note, compare, whole, report, results, empty)
+
+
+def _wire(page: Page, ctx: Context) -> None:
+    """Translates after every change of the face or the direction."""
+
+    def run(values: Mapping[Any, Any]) -> Updates:
+        chosen = values[page.source.state]
+        if chosen is None:
+            return {
+                page.results: gr.Column(visible=False),
+                page.empty: gr.HTML(EMPTY, visible=True),
+            }
+        made = translate_face(ctx, chosen, values[page.direction])
+        before, after, whole = (images.to_pil(x) for x in (made.before, made.after, made.whole))
+        whole.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
+        return {
+            page.compare: (before, after),
+            page.whole: whole,
+            page.report: show_report(made),
+            page.results: gr.Column(visible=True),
+            page.empty: gr.HTML(visible=False),
+        }
+
+    inputs = {page.source.state, page.direction}
+    page.source.on_change(
+        readable(run), inputs, page.outputs, api_name="translate_changed_face", **EVENT
+    )
+    page.direction.change(
+        readable(run), inputs, page.outputs, api_name="translate_other_way", **EVENT, **PRIVATE
+    )
+    page.direction.change(
+        lambda name: _note(ctx, name), page.direction, page.note, api_name="tell_direction",
+        queue=False, show_progress="hidden", **PRIVATE,
+    )  # fmt: skip
+
+
+def _note(ctx: Context, name: str | None) -> str:
+    said = ctx.translators[name].note if name else "No translator is here yet."
+    return f'<p class="info-text">{escape(said)}</p>'
+
+
+def show_report(made: Translated) -> str:
+    """What the loss sees of a translation."""
+    found = made.translation
+    rows = [
+        ("Source term", f"{found.source_term:.2f}",
+         "CX between result and source at conv4_2: 0 would be the source itself; the higher, the "
+         "more of its features were left behind."),
+        ("Change", f"{100 * found.moved:.0f} %", "of the range of a pixel, on average."),
+        ("Time", f"{1000 * found.seconds:.0f} ms", "for the generator."),
+    ]  # fmt: skip
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd><b>{value}</b> {escape(said)}</dd></div>"
+        for name, value, said in rows
+    )
+    return f'<section class="cx-face-report"><h4>What the loss sees</h4><dl>{cells}</dl></section>'

@@ -49,6 +49,7 @@ def test_a_pair_shows_its_results_then_a_live_run_is_watched_and_stopped(visit):
     expect(cards.last).to_contain_text("step", timeout=SLOW)
     page.locator("#cx-riv-stop").click()
     expect(page.locator("#cx-riv-status")).to_contain_text("Stopped", timeout=SLOW)
+    expect(page.locator("#cx-riv-gif")).to_be_visible()  # the files are those of this run
     with page.expect_download() as download:
         page.locator("#cx-riv-json").click()
     stored = json.loads(Path(download.value.path()).read_text())

@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cxdemo.checkpoints import CheckpointError
 from cxdemo.ui.context import Context
+from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import (
     FAKE_UPSCALING,
     FakeExplanation,
@@ -31,6 +32,7 @@ def ctx():
         device="cpu",
         device_name="CPU, 2 cores",
         **FAKE_UPSCALING,
+        **FAKE_FACES,
     )
 
 

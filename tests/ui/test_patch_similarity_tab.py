@@ -19,6 +19,7 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.ui.context import Context
 from cxdemo.ui.match_examples import MATCH_EXAMPLES
+from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import FAKE_UPSCALING, FakeExplanation, build_demo, fake_transfer
 
 
@@ -110,6 +111,7 @@ def page():
         device="cpu",
         device_name="CPU, 2 cores",
         **FAKE_UPSCALING,
+        **FAKE_FACES,
     )
     return build_demo(ctx)
 

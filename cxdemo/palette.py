@@ -1,0 +1,72 @@
+"""The colours of an image, of all of it or of a region: mean, covariance, and one moved to another.
+
+The features of a network hardly see absolute colour; these terms do.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RIDGE = 1e-5  # added to covariances, which a picture of one colour has not
+REGION = 8  # pixels of a region's side
+
+
+def match_colors(
+    image: Tensor,
+    reference: Tensor,
+    *,
+    mask: Tensor | None = None,
+    reference_mask: Tensor | None = None,
+) -> Tensor:
+    """The image with the mean and covariance of the reference's colours.
+
+    Args:
+        image: What is recoloured, everywhere.
+        reference: Whose colours it takes.
+        mask: Where the image's own colours are measured. None: everywhere.
+        reference_mask: Where the reference's are. None: everywhere.
+
+    Shape:
+        - image, reference: (1, 3, H, W) in [0, 1]; returns the shape of image, clamped to [0, 1].
+        - mask, reference_mask: (1, 1, H, W) of their images, in [0, 1], not all 0.
+
+    Source:
+        Gatys et al., arXiv:1606.05897, section 5.1, with symmetric square roots.
+    """
+    mean, covariance = color_moments(image, mask)
+    wanted_mean, wanted = color_moments(reference, reference_mask)
+    ridge = RIDGE * torch.eye(3, device=image.device)
+    transform = _matrix_power(wanted + ridge, 0.5) @ _matrix_power(covariance + ridge, -0.5)
+    colors = transform @ (image.flatten(2) - mean) + wanted_mean  # (1, 3, H W)
+    return colors.unflatten(2, image.shape[2:]).clamp(0, 1)
+
+
+def color_moments(image: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (1, 3, 1) and covariance (1, 3, 3) of the colours, weighted by a mask.
+
+    Shape:
+        - image: (1, 3, H, W); mask: (1, 1, H, W) in [0, 1], not all 0. None: everywhere.
+    """
+    colors = image.flatten(2)  # (1, 3, H W)
+    if mask is None:
+        mean = colors.mean(dim=2, keepdim=True)
+        centred = colors - mean
+        return mean, centred @ centred.mT / colors.shape[2]
+    weights = mask.flatten(2) / mask.sum()  # (1, 1, H W), sums to 1
+    mean = (weights * colors).sum(dim=2, keepdim=True)
+    centred = colors - mean
+    return mean, (weights * centred) @ centred.mT
+
+
+def region_hues(image: Tensor) -> Tensor:
+    """Colour without its grey, averaged over 8 x 8 pixels: (1, 3, H, W) -> (1, 3, H / 8, W / 8)."""
+    regions = F.avg_pool2d(image, min(REGION, *image.shape[2:]))
+    return regions - regions.mean(dim=1, keepdim=True)
+
+
+def _matrix_power(matrix: Tensor, power: float) -> Tensor:
+    """Power of a symmetric positive matrix, (1, 3, 3)."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag_embed(values.clamp_min(0) ** power) @ vectors.mT
