@@ -176,6 +176,10 @@ class CascadedRefinement(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 3, H, W)."""
+        return torch.sigmoid(torch.logit(image, eps=1e-3) + self.change(image))
+
+    def change(self, image: Tensor) -> Tensor:
+        """What is added to the logit, (N, 3, H, W) -> (N, 3, H, W)."""
         features: Tensor | None = None
         for level, shrink in zip(self.levels, reversed(range(len(self.levels))), strict=True):
             small = F.avg_pool2d(image, 2**shrink)  # (N, 3, h, w): an area's mean
@@ -183,7 +187,7 @@ class CascadedRefinement(nn.Module):
                 features = F.interpolate(features, small.shape[-2:], mode="bilinear")
                 small = torch.cat([features, small], dim=1)  # (N, C + 3, h, w)
             features = level(small)
-        return torch.sigmoid(torch.logit(image, eps=1e-3) + self.last(features))
+        return self.last(features)
 
 
 class PatchDiscriminator(nn.Module):

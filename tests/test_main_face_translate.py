@@ -61,5 +61,7 @@ def test_problems_are_sentences(arguments, said, tmp_path, capsys):
 
 
 def test_the_ending_is_checked_before_anything_is_computed(tmp_path, capsys):
-    assert main(["face", "translate", MONA_LISA, "-o", str(tmp_path / "a.bmp"), "--to", "to-male"])
+    assert main(
+        ["face", "translate", MONA_LISA, "-o", str(tmp_path / "a.bmp"), "--to", "to-female"]
+    )
     assert "the result is a PNG file" in capsys.readouterr().err

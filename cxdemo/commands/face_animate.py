@@ -1,9 +1,139 @@
-"""python -m cxdemo face animate."""
+"""python -m cxdemo face animate | puppet: a picture moved by a clip, a puppet steered by one."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+from cxdemo import images
+from cxdemo.commands.terminal import add_flag, draw_bar
+from cxdemo.options import options_of
+from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
+
+ENDINGS = {".mp4", ".gif"}
 
 
 def add_parsers(commands: Any) -> None:
     """Adds the subcommands."""
+    animate: argparse.ArgumentParser = commands.add_parser(
+        "animate", help="a picture moved by a clip of a face"
+    )
+    animate.add_argument("target", help="the picture that is to move")
+    animate.add_argument("clip", help="film of the face that moves; its first 3 s are used")
+    _add_common(animate)
+    animate.set_defaults(command=run_animate)
+    puppet: argparse.ArgumentParser = commands.add_parser(
+        "puppet",
+        help="experimental: a puppet learnt from pairs of frames; on our example it blurs the poses",
+    )
+    puppet.add_argument("driver", help="film, or folder of pictures, of the face that steers")
+    puppet.add_argument("puppet", help="the puppet doing the same: film, or folder, same names")
+    puppet.add_argument("new", help="film of the driver that steers the puppet")
+    _add_common(puppet)
+    puppet.set_defaults(command=run_puppet)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", required=True, help=".mp4 or .gif")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--alone", action="store_true", help="the result without its driver")
+    for known in options_of(AnimationConfig).values():
+        add_flag(parser, known)
+
+
+def run_animate(args: argparse.Namespace) -> int:
+    """Trains, and writes driver and result side by side."""
+    from cxdemo.faces import align
+    from cxdemo.ui.clip_run import open_clip, start_animation
+    from cxdemo.ui.context import default_context
+    from cxdemo.ui.face_animate import SAME_AS_DRIVER
+
+    output = _check_output(args.output)
+    ctx = default_context()
+    target = images.to_tensor(images.load(args.target))
+    faces = ctx.find_faces(target)
+    if faces:  # else the middle of the picture, which is what a drawing needs
+        target = align(target, faces[0], 256, SAME_AS_DRIVER).crop
+    run = start_animation(target, open_clip(args.clip), _config(args, ANIMATION))
+    return _finish(run, ctx, output, args)
+
+
+def run_puppet(args: argparse.Namespace) -> int:
+    """Learns from pairs, and writes the new clip and the puppet side by side."""
+    from cxdemo.ui.clip_run import open_clip, start_puppet
+    from cxdemo.ui.context import default_context
+
+    output = _check_output(args.output)
+    if Path(args.driver).is_dir() != Path(args.puppet).is_dir():
+        raise ValueError("Driver and puppet must both be films, or both be folders of pictures.")
+    if Path(args.driver).is_dir():
+        driver, puppet = read_pairs(Path(args.driver), Path(args.puppet))
+    else:
+        driver, puppet = open_clip(args.driver), open_clip(args.puppet)
+    run = start_puppet(driver, puppet, open_clip(args.new), _config(args, PUPPET))
+    return _finish(run, default_context(), output, args)
+
+
+def read_pairs(driver: Path, puppet: Path) -> tuple[Any, Any]:
+    """Two clips from two folders: the pictures whose names occur in both, in order of names.
+
+    Raises:
+        ValueError: No name occurs in both.
+    """
+    from cxdemo.ui.clip_run import FPS
+    from cxdemo.video import Clip
+
+    found = [
+        {p.stem: p for p in sorted(folder.iterdir()) if p.is_file()} for folder in (driver, puppet)
+    ]
+    names = sorted(found[0].keys() & found[1].keys())
+    if not names:
+        raise ValueError(
+            f"No picture in {driver.name} has the name of one in {puppet.name}: pairs are matched "
+            "by name, such as 001.png and 001.png."
+        )
+    clips = [_stack([paths[name] for name in names]) for paths in found]
+    return Clip(frames=clips[0], fps=FPS), Clip(frames=clips[1], fps=FPS)
+
+
+def _stack(paths: list[Path]) -> Any:
+    """Pictures as frames of one size, (T, 3, S, S)."""
+    import torch
+
+    from cxdemo.images import resize
+
+    squares = []
+    for path in paths:
+        image = images.to_tensor(images.load(path))
+        side = min(image.shape[2:])
+        top, left = (image.shape[2] - side) // 2, (image.shape[3] - side) // 2
+        squares.append(resize(image[:, :, top : top + side, left : left + side], (256, 256)))
+    return torch.cat(squares).clamp(0, 1)
+
+
+def _check_output(name: str) -> Path:
+    output = Path(name)
+    if output.suffix.lower() not in ENDINGS:
+        raise ValueError(f"{output.name}: choose .mp4 or .gif.")
+    if not output.absolute().parent.is_dir():
+        raise ValueError(f"The folder of {name} does not exist. Create it first.")
+    return output
+
+
+def _config(args: argparse.Namespace, defaults: AnimationConfig) -> AnimationConfig:
+    chosen = {name: getattr(args, name) for name in options_of(AnimationConfig)}
+    return replace(defaults, **{name: v for name, v in chosen.items() if v is not None})
+
+
+def _finish(run: Any, ctx: Any, output: Path, args: argparse.Namespace) -> int:
+    for _ in run.steps(ctx):
+        left = f"about {run.step.seconds_left:.0f} s left"
+        draw_bar(args.command.__name__[4:], run.step.index, run.step.total, left)
+    run.save(output, alone=args.alone)
+    if args.json:
+        print(json.dumps(run.settings(), indent=2))
+    print(output)
+    return 0

@@ -1,12 +1,124 @@
-"""A single picture moved by a clip."""
+"""A single picture moved by a clip: components, and which handler each event calls."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import gradio as gr
 
+from cxdemo import images
+from cxdemo.faces import Framing
+from cxdemo.pipelines.face_animation import ANIMATION, AnimationConfig
+from cxdemo.ui import picture_cards
+from cxdemo.ui.clip_examples import ANIMATIONS, DRIVER
+from cxdemo.ui.clip_page import (
+    PRIVATE,
+    QUICK,
+    ClipPage,
+    Updates,
+    build_clip,
+    build_controls,
+    build_results,
+    check_on_arrival,
+    show_example,
+    wire_run,
+)
+from cxdemo.ui.clip_run import LIMITS, ClipRun, open_clip, start_animation
 from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.examples import PICTURES, open_picture
+from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
+from cxdemo.ui.options_form import read_config
+
+TARGETS = ("portrait_monalisa", "portrait_einstein_1927", "portrait_curie_1927")
+SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
+"""Where the shipped driver has its eyes; the target's eyes go to the same place."""
+
+LEAD = (
+    '<p class="cxa-lead">One picture, moved by somebody else\'s face. A small network is trained '
+    "here and now, from nothing: each of its pictures is asked to have the features of <b>your one "
+    "target</b>, wherever they are, and to keep the pose of the <b>driver's frame</b>. "
+    "<span>(Mechrez et al., ECCV 2018, section 4)</span></p>"
+)
+NOTICE = (
+    '<p class="cxa-notice">The result is 128 pixels wide and looks like a moving painting, not a '
+    "film: no teeth, no hands, nothing that the target doesn't show. A face that fills the frame, "
+    "seen from the front, works best. Use pictures of people who agree, or who are long dead; say "
+    "that it is made. The shipped driver is a computer's head. "
+    "The server deletes uploads and results within two hours.</p>"
+)
 
 
-def build(ctx: Context) -> None:  # noqa: ARG001
+def build(ctx: Context) -> None:
     """Puts the section on the page."""
-    gr.Markdown("…")
+    gr.HTML(LEAD)
+    with gr.Row(equal_height=False, elem_id="cx-animate"):
+        with gr.Column(scale=4, min_width=290):
+            cards = _build_cards()
+            target = build_face_input(
+                ctx,
+                elem_id="cx-animate-target",
+                label="Target: the picture that is to move",
+                examples=[PICTURES / f"{name}.jpg" for name in TARGETS],
+            )
+            gr.HTML(f'<p class="info-text">{LIMITS}</p>', elem_classes="cx-face-limits")
+            clip = build_clip("Driver: a clip of a face", "cx-animate-clip")
+            shipped = gr.Button("Use the shipped driver", size="sm", elem_id="cx-animate-shipped")
+            made = build_controls("animate", ANIMATION)
+        with gr.Column(scale=7, min_width=320):
+            made |= build_results("animate", "Driver and result")
+            gr.HTML(NOTICE)
+    page = ClipPage(name="animate", **made, state=gr.State(None, time_to_live=3600))
+    _wire_examples(page, cards, target, clip, shipped)
+    check_on_arrival(clip, page, "animate_clip")
+    wire_run(page, ctx, {target.state, clip}, lambda values: _prepare(page, target, clip, values))
+
+
+def _build_cards() -> gr.HTML:
+    driver = _first_picture(DRIVER)
+    return picture_cards.build_pairs(
+        [(driver, _target_picture(example)) for example in ANIMATIONS],
+        [example.title for example in ANIMATIONS],
+        label="Finished examples",
+        elem_id="cx-animate-cards",
+    )
+
+
+def _target_picture(example: Any) -> Any:
+    """The target of an example, for its card."""
+    return images.to_pil(example.target())
+
+
+def _first_picture(path: Path) -> Any:
+    return images.to_pil(open_clip(path).frames[:1])
+
+
+def _prepare(
+    page: ClipPage, target: FaceInput, clip: gr.Video, values: Mapping[Any, Any]
+) -> ClipRun:
+    """The run that the page asks for, before its first step."""
+    config = read_config(AnimationConfig, page.read_options(values))
+    _, face = read_face(values[target.state], what="target", framing=SAME_AS_DRIVER)
+    if values[clip] is None:
+        raise ValueError("Choose a clip of a face first: drop one, record one, or use the shipped.")
+    return start_animation(face.crop, open_clip(values[clip]), config)
+
+
+def _wire_examples(
+    page: ClipPage, cards: gr.HTML, target: FaceInput, clip: gr.Video, shipped: gr.Button
+) -> None:
+    def choose(event: gr.SelectData) -> Updates:
+        example = ANIMATIONS[int(event.index)]  # pyright: ignore[reportArgumentType]
+        return {
+            **show_example(page, example),
+            clip: str(DRIVER),
+            target.picture: open_picture(PICTURES / example.picture),
+        }
+
+    cards.select(
+        readable(choose), None, [*page.outputs, clip, target.picture],
+        api_name="pick_animation", **QUICK, **PRIVATE,
+    )  # fmt: skip
+    shipped.click(lambda: str(DRIVER), None, clip, api_name="use_driver", **QUICK, **PRIVATE)

@@ -103,7 +103,7 @@ class FaceInput:
     ) -> list:
         """Calls a handler after each change of the choice. Arguments are those of an event."""
         return [
-            event.success(handler, *args, api_name=f"{api_name}_{i}", **PRIVATE, **kwargs)
+            event.success(handler, *args, api_name=f"{api_name}_{'abcdef'[i]}", **PRIVATE, **kwargs)
             for i, event in enumerate(self.events)
         ]
 

@@ -1,0 +1,232 @@
+"""What the pages of animation and puppet share: results, controls, and the events of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cxdemo.options import options_of
+from cxdemo.pipelines.face_animation import AnimationConfig
+from cxdemo.ui.clip_examples import ClipExample, open_result
+from cxdemo.ui.clip_run import ClipRun, open_clip
+from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
+from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.options_form import control_for
+from cxdemo.ui.style_api import MODEL
+
+OPTIONS = options_of(AnimationConfig)
+REFRESH = 4.0  # seconds between two previews, each of which costs some computing
+Updates = dict[Any, Any]
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+QUICK: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "clips"}
+DOWNLOADS = {"mp4": "MP4", "gif": "GIF", "result": "Result alone, MP4", "json": "Settings"}
+
+Prepare = Callable[[Mapping[Any, Any]], ClipRun]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPage:
+    """The components that the handlers of a run read and write."""
+
+    name: str
+    controls: dict[str, Any]
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    film: gr.Video
+    strip: gr.HTML
+    losses: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    state: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes."""
+        return [
+            self.run, self.stop, self.status, self.film, self.strip, self.losses, self.state,
+            *self.downloads.values(),
+        ]  # fmt: skip
+
+    def read_options(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """The values of the controls by the names of their options."""
+        return {name: values[control] for name, control in self.controls.items()}
+
+
+def build_controls(name: str, defaults: AnimationConfig) -> dict[str, Any]:
+    """Buttons, the line of status, and the options."""
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="cx-run-row"):
+        made["run"] = gr.Button(
+            "Run", variant="primary", scale=3, min_width=130, elem_id=f"cx-{name}-run"
+        )
+        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id=f"cx-{name}-stop")
+    made["status"] = gr.HTML(tell_progress(None), elem_id=f"cx-{name}-status")
+    controls: dict[str, Any] = {}
+    with gr.Accordion("Settings", open=False):
+        for option_name, known in OPTIONS.items():
+            control = control_for(known, elem_id=f"cx-{name}-{option_name}")
+            value = getattr(defaults, option_name)
+            control.value = list(value) if isinstance(value, tuple) else value
+            controls[option_name] = control
+    made["controls"] = controls
+    return made
+
+
+def build_results(name: str, what: str) -> dict[str, Any]:
+    """The film, the strip, the losses and the downloads."""
+    made: dict[str, Any] = {
+        "film": gr.Video(
+            label=what,
+            interactive=False,
+            autoplay=True,
+            loop=True,
+            buttons=[],
+            height=300,
+            elem_id=f"cx-{name}-film",
+        ),
+        "strip": gr.HTML(show_strip(None), elem_id=f"cx-{name}-strip"),
+    }
+    with gr.Row():
+        made["downloads"] = {
+            kind: gr.DownloadButton(
+                label, size="sm", visible=False, min_width=90, elem_id=f"cx-{name}-{kind}"
+            )
+            for kind, label in DOWNLOADS.items()
+        }
+    with gr.Accordion("What the loss sees", open=True):
+        made["losses"] = gr.HTML(elem_id=f"cx-{name}-losses")
+    return made
+
+
+def build_clip(label: str, elem_id: str) -> gr.Video:
+    """A picker for a film, or a recording by webcam."""
+    return gr.Video(
+        label=label,
+        sources=["upload", "webcam"],
+        include_audio=True,  # without it Gradio would need the program ffmpeg; sound is ignored
+        webcam_options=gr.WebcamOptions(mirror=False),
+        buttons=[],
+        height=250,
+        elem_id=elem_id,
+        elem_classes="cx-clip",
+    )
+
+
+def check_on_arrival(clip: gr.Video, page: ClipPage, name: str) -> None:
+    """Says at once what of a film is used, or why it can't be."""
+
+    def check(path: str | None) -> str:
+        if path is None:
+            return tell_progress(None)
+        try:
+            taken = open_clip(path)
+        except ValueError as error:
+            return tell_progress(None, problem=str(error))
+        note = taken.note or f"{taken.seconds:.1f} s, {len(taken.frames)} frames."
+        return tell_progress(None, note=f"{note} Press Run.")
+
+    clip.input(readable(check), clip, page.status, api_name=f"check_{name}", **QUICK, **PRIVATE)
+
+
+def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -> None:
+    """Run and Stop."""
+    reads = inputs | set(page.controls.values())
+
+    def begin(values: Mapping[Any, Any]) -> Updates:
+        run = prepare(values)
+        return {
+            page.run: gr.Button("Running…", interactive=False),
+            page.stop: gr.Button(interactive=True),
+            page.state: run,
+            page.film: None,
+            page.strip: show_strip(run),
+            page.losses: "",
+            page.status: tell_progress(run),
+            **_hide(page),
+        }
+
+    def run(run: ClipRun) -> Iterator[Updates]:
+        shown_at = time.monotonic() - REFRESH + 1
+        try:
+            for _ in run.steps(ctx):
+                if time.monotonic() - shown_at >= REFRESH and not run.finished:
+                    yield _progress(page, run)
+                    shown_at = time.monotonic()
+        except Exception:
+            run.stopped = True
+            yield _result(page, run)
+            raise
+        yield _result(page, run)
+
+    def stop(run: ClipRun | None) -> Updates:
+        if run is None or run.finished:
+            return {page.run: gr.Button("Run", interactive=True), page.stop: _off()}
+        run.stopped = True
+        return _result(page, run)
+
+    name = page.name
+    begun = page.run.click(
+        readable(begin), reads, page.outputs, api_name=f"begin_{name}", **QUICK, **PRIVATE
+    )
+    running = begun.success(
+        readable(run), page.state, page.outputs, api_name=f"run_{name}", **MODEL, **PRIVATE
+    )
+    page.stop.click(
+        readable(stop), page.state, page.outputs, api_name=f"stop_{name}", cancels=[running],
+        **QUICK, **PRIVATE,
+    )  # fmt: skip
+
+
+def show_example(page: ClipPage, example: ClipExample) -> Updates:
+    """The finished result of an example, at once."""
+    stored = open_result(example)
+    return {
+        page.film: str(stored.film),
+        page.strip: "",
+        page.losses: stored.show_losses(),
+        page.status: tell_progress(None, note=stored.said),
+        page.run: gr.Button("Run", interactive=True),
+        **_hide(page),
+        page.downloads["mp4"]: _offer(stored.film),
+        page.downloads["gif"]: _offer(stored.gif()),
+    }
+
+
+def _progress(page: ClipPage, run: ClipRun) -> Updates:
+    return {
+        page.strip: show_strip(run),
+        page.losses: show_losses(run),
+        page.status: tell_progress(run),
+    }
+
+
+def _result(page: ClipPage, run: ClipRun) -> Updates:
+    updates: Updates = {
+        page.run: gr.Button("Run again", interactive=True),
+        page.stop: _off(),
+        page.state: run,
+    }
+    if run.step is not None:
+        files = run.export()
+        updates[page.film] = str(files["mp4"])
+        for kind, button in page.downloads.items():
+            updates[button] = _offer(files[kind])
+    return {**_progress(page, run), **updates}
+
+
+def _offer(path: Path) -> Any:
+    return gr.DownloadButton(value=str(path), visible=True)
+
+
+def _hide(page: ClipPage) -> Updates:
+    return {button: gr.DownloadButton(visible=False) for button in page.downloads.values()}
+
+
+def _off() -> gr.Button:
+    return gr.Button(interactive=False)

@@ -1,0 +1,66 @@
+"""python -m cxdemo face animate | puppet."""
+
+import av
+import pytest
+import torch
+from PIL import Image
+
+from cxdemo.__main__ import main
+from cxdemo.commands.face_animate import read_pairs
+from cxdemo.video import save_mp4
+
+FAST = ["--num-steps", "20", "--size", "64", "--coarse-share", "1", "--batch-size", "1"]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    ramp = torch.linspace(0, 1, 32).expand(3, 3, 32, 32).clone()
+    save_mp4(ramp, tmp_path / "clip.mp4", fps=12)
+    return str(tmp_path / "clip.mp4")
+
+
+def test_a_picture_is_moved(clip, tmp_path, capsys):
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "target.png")
+    output = tmp_path / "out.mp4"
+    main(
+        ["face", "animate", str(tmp_path / "target.png"), clip, "-o", str(output), *FAST, "--json"]
+    )
+    said = capsys.readouterr().out
+    assert '"steps": 20' in said
+    with av.open(str(output)) as film:
+        assert film.streams.video[0].width == 520
+        assert sum(1 for _ in film.decode(video=0)) == 3
+
+
+def test_pairs_are_matched_by_name(tmp_path):
+    for folder, names in (("a", ("1", "2", "4")), ("b", ("2", "4", "5"))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            colour = (int(name) * 40, 0, 255 if folder == "b" else 0)
+            Image.new("RGB", (20, 30), colour).save(tmp_path / folder / f"{name}.png")
+    driver, puppet = read_pairs(tmp_path / "a", tmp_path / "b")
+    for pair in (driver, puppet):
+        reds = (pair.frames[:, 0].mean(dim=(1, 2)) * 255).tolist()
+        assert reds == pytest.approx([80, 160], abs=1)
+    (tmp_path / "c").mkdir()
+    with pytest.raises(ValueError, match="pairs are matched by name"):
+        read_pairs(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["animate", "t.png", "c.mp4", "-o", "out.avi"], "choose .mp4 or .gif"),
+        (["puppet", ".", "c.mp4", "n.mp4", "-o", "out.mp4"], "both be folders"),
+        (["puppet", "gone.mp4", "c.mp4", "n.mp4", "-o", "out.mp4"], "no file gone.mp4"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["face", *arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code != 0
+    shown = capsys.readouterr()
+    assert said in f"{shown.out}{shown.err}{code}"

@@ -1,0 +1,99 @@
+"""Animation and puppet as the page sees them."""
+
+import json
+from dataclasses import replace
+
+import av
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
+from cxdemo.ui.clip_examples import ANIMATIONS, DRIVER, NEW, PUPPET_CAT, PUPPETS, open_result
+from cxdemo.ui.clip_run import open_clip, start_animation, start_puppet
+from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
+from cxdemo.video import Clip
+
+FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}
+
+
+class Pooled:
+    def __call__(self, image):
+        strides = {"conv2_2": 2, "conv3_2": 4, "conv4_2": 8}
+        return {name: F.avg_pool2d(image, stride) for name, stride in strides.items()}
+
+
+@pytest.fixture
+def fast_ctx(ctx):
+    return replace(ctx, load_features=lambda backbone, layers, *, pooling: Pooled())
+
+
+@pytest.fixture
+def clip():
+    torch.manual_seed(0)
+    return Clip(frames=F.interpolate(torch.rand(4, 3, 4, 4), (48, 64)), fps=8)
+
+
+def test_an_animation_runs_to_its_end_and_leaves_films(fast_ctx, clip):
+    run = start_animation(torch.rand(1, 3, 40, 40), clip, replace(ANIMATION, **FAST))
+    assert "before the first step" in show_strip(run)
+    for _ in run.steps(fast_ctx):
+        pass
+    assert run.finished
+    files = run.export()
+    with av.open(str(files["mp4"])) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == 4
+    assert frames[0].shape == (256, 520, 3)  # driver, a gap, result
+    assert frames[0][:, 258:262].mean() > 230
+    stored = json.loads(files["json"].read_text())
+    assert (stored["pipeline"], stored["steps"], stored["frames"]) == ("animation", 20, 4)
+    assert files["gif"].read_bytes()[:6] == b"GIF89a"
+
+
+def test_a_stopped_run_shows_what_it_has_reached(fast_ctx, clip):
+    run = start_animation(torch.rand(1, 3, 40, 40), clip, replace(ANIMATION, **FAST))
+    for _ in run.steps(fast_ctx):
+        if run.step.index == 3:
+            run.stopped = True
+    assert run.step.index == 3
+    assert "Stopped at step 3 of 20" in tell_progress(run)
+    assert "Result, step 3" in show_strip(run)
+    assert run.render().shape == (4, 3, 64, 64)
+
+
+def test_the_losses_are_explained_and_the_puppet_has_no_source_term(fast_ctx, clip):
+    moved = start_animation(torch.rand(1, 3, 40, 40), clip, replace(ANIMATION, **FAST))
+    led = start_puppet(clip, clip, clip, replace(PUPPET, **FAST))
+    for run in (moved, led):
+        for _ in run.steps(fast_ctx):
+            run.stopped = run.step.index == 2
+    assert "is the pose of the driver still there" in show_losses(moved)
+    assert "source" not in show_losses(led)
+
+
+def test_clips_that_are_no_pairs_are_refused_and_small_differences_cut(clip):
+    frames = torch.rand(30, 3, 32, 32)
+    long, almost = Clip(frames=frames, fps=12), Clip(frames=frames[:29], fps=12)
+    assert len(start_puppet(long, almost, clip, PUPPET).driver) == 29
+    with pytest.raises(ValueError, match=r"driver's clip has 30 frames \(2\.5 s\) and the puppet"):
+        start_puppet(long, clip, clip, PUPPET)
+
+
+def test_the_shipped_clips_are_pairs_of_three_seconds():
+    clips = [open_clip(path) for path in (DRIVER, PUPPET_CAT, NEW)]
+    assert [(len(c.frames), c.seconds, c.note) for c in clips] == [(36, 3.0, "")] * 3
+
+
+@pytest.mark.parametrize("example", [*ANIMATIONS, *PUPPETS], ids=lambda e: e.name)
+def test_each_example_has_a_film_its_settings_and_its_curves(example):
+    stored = open_result(example)
+    assert stored.settings["config"]["num_steps"] == example.config.num_steps
+    assert stored.settings["steps"] == example.config.num_steps
+    assert "polyline" in stored.show_losses()
+    with av.open(str(stored.film)) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 36
+
+
+def test_what_a_visitor_reads_is_escaped():
+    assert "&lt;b&gt;" in tell_progress(None, problem="<b>.mp4 is broken")
