@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 
 from cxdemo.features import LAYERS
 from cxdemo.options import options_of
@@ -163,9 +163,10 @@ def test_arriving_shows_the_first_example_with_its_lesson(driver):
 
 
 def test_the_viewer_gets_the_numbers_that_a_hand_computes(driver):
-    square = ImageOps.fit(Image.effect_noise((64, 64), 90), (64, 64)).convert("RGB")
-    source = Image.merge("RGB", [square.getchannel(0).rotate(90 * k) for k in range(3)])
-    target = ImageOps.mirror(source.rotate(180))
+    dice = np.random.default_rng(0)
+    source, target = (
+        Image.fromarray(dice.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(2)
+    )
     comparison = driver.values[driver.state]
     driver.values[driver.state] = replace(comparison, source=source, target=target)
     driver.set(layer="conv3_2", size=64, bandwidth=0.3)
