@@ -45,8 +45,8 @@ LEAD = (
 NOTICE = (
     '<p class="cxa-notice">The result is 128 pixels wide and looks like a moving painting, not a '
     "film. It takes the target's colours and texture; the shape of the face stays the driver's. A "
-    "face that fills the frame, seen from the front, works best. Use pictures of people who agree, or who are long dead; say "
-    "that it is made. The shipped driver is a computer's head. "
+    "face that fills the frame, seen from the front, works best. Use pictures of people who agree, "
+    "or who are long dead; say that it is made. The shipped driver is a computer's head. "
     "The server deletes uploads and results within two hours.</p>"
 )
 
