@@ -19,16 +19,10 @@ def visit(browser, app):
     visit.page.context.close()
 
 
-def set_number(page, elem_id, value):
-    field = page.locator(f"#{elem_id} input[type=number]")
-    field.fill(str(value))
-    field.press("Tab")
-
-
-def make_it_short(page, steps):
-    page.get_by_role("button", name="Advanced").last.click()
-    set_number(page, "cx-mis-num_steps", steps)
-    set_number(page, "cx-mis-crop", 48)
+def make_it_short(visit, steps):
+    visit.page.get_by_role("button", name="Advanced").last.click()
+    visit.set_number("cx-mis-num_steps", steps)
+    visit.set_number("cx-mis-crop", 48)
 
 
 def test_a_class_bets_runs_and_takes_the_frames_home(visit):
@@ -36,9 +30,10 @@ def test_a_class_bets_runs_and_takes_the_frames_home(visit):
     race = page.locator("#cx-mis-race")
     expect(race.locator(".cxl-scene")).to_be_visible()
     expect(race.get_by_text("shown at the end")).to_be_visible()
-    make_it_short(page, 24)
+    make_it_short(visit, 24)
     page.locator("#cx-mis-bet").get_by_label("Contextual", exact=True).check()
     expect(race.get_by_text("your bet")).to_be_visible()
+    expect(page.locator("#cx-mis-num_steps input[type=number]")).to_have_value("24")
     page.locator("#cx-mis-run").click()
     expect(race.locator(".cxl-verdict")).to_contain_text("nearest to the answer", timeout=SLOW)
     expect(page.locator("#cx-mis-table tbody tr")).to_have_count(3)
@@ -55,7 +50,8 @@ def test_a_class_bets_runs_and_takes_the_frames_home(visit):
 
 def test_a_race_can_be_stopped_while_another_tab_works(visit):
     page = visit.page
-    make_it_short(page, 400)
+    page.get_by_role("button", name="Advanced").last.click()
+    visit.set_number("cx-mis-num_steps", 400)  # enough to outlast the look at the other tab
     page.locator("#cx-mis-run").click()
     expect(page.locator("#cx-mis-status")).to_contain_text("left", timeout=SLOW)
     page.get_by_role("tab", name="Patch similarity").click()
@@ -75,7 +71,7 @@ def test_another_scene_shows_at_once_and_what_cannot_be_is_said(visit):
     old = noisy.get_attribute("src")
     page.locator("#cx-mis-strip button").nth(1).click()
     expect(noisy).not_to_have_attribute("src", old)
-    set_number(page, "cx-mis-num_targets", 3)
+    visit.set_number("cx-mis-num_targets", 3)
     expect(page.locator("#cx-mis-race .cxl-targets img")).to_have_count(3)
     for label in ("L1", "L2", "Contextual"):
         page.locator("#cx-mis-losses").get_by_label(label, exact=True).uncheck()
@@ -88,7 +84,7 @@ def test_the_meter_opens_with_its_curves_measures_and_shuffles(visit):
     view = page.locator("#cx-meter-view")
     expect(view.locator("polyline")).to_have_count(5)
     expect(view).to_contain_text("Shift by 4 pixels")
-    set_number(page, "cx-meter-place", 9)
+    visit.set_number("cx-meter-place", 9)
     expect(view).to_contain_text("Shift by 9 pixels")
     for label in ("Perceptual", "Contextual"):
         page.locator("#cx-meter-losses").get_by_label(label, exact=True).uncheck()

@@ -26,12 +26,6 @@ def visit(browser, app):
     visit.page.context.close()
 
 
-def set_number(page, elem_id, value):
-    field = page.locator(f"#{elem_id} input[type=number]")
-    field.fill(str(value))
-    field.press("Tab")
-
-
 def test_a_pair_shows_its_results_then_a_live_run_is_watched_and_stopped(visit):
     page = visit.page
     cards = page.locator("#cx-riv-cards .cxr-card")
@@ -42,8 +36,8 @@ def test_a_pair_shows_its_results_then_a_live_run_is_watched_and_stopped(visit):
     expect(page.locator("#cx-riv-status")).to_contain_text("Computed before")
     expect(page.locator("#cx-riv-gif")).to_be_hidden()  # a stored result has no steps
 
-    set_number(page, "cx-riv-size", 64)
-    set_number(page, "cx-riv-num_steps", 200)
+    visit.set_number("cx-riv-size", 64)
+    visit.set_number("cx-riv-num_steps", 200)
     page.locator("#cx-riv-run").click()
     expect(page.locator("#cx-riv-status")).to_contain_text("s left", timeout=SLOW)
     expect(cards.last).to_contain_text("step", timeout=SLOW)

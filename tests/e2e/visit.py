@@ -44,6 +44,17 @@ class Visit:
         field.fill(str(value))
         field.press("Tab")
 
+    def set_number(self, elem_id, value):
+        """Types a number; again, if the page was still being built and took it back."""
+        field = self.page.locator(f"#{elem_id} input[type=number]")
+        for _ in range(5):
+            field.fill(str(value))
+            field.press("Tab")
+            self.page.wait_for_timeout(300)
+            if field.input_value() == str(value):
+                return
+        expect(field).to_have_value(str(value))
+
     def click_picture(self, elem_id, x, y):
         box = self.page.locator(f"#{elem_id} img").bounding_box()
         self.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
