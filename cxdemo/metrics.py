@@ -129,11 +129,11 @@ class PerceptualDistance(nn.Module):
         _check_pair(x, y, SMALLEST)
         terms = [
             torch.einsum("c,nchw->nhw", self.weights[f"{layer}_head"], (a - b).square())
-            for layer, a, b in zip(ALEXNET, self._features(x), self._features(y), strict=True)
+            for layer, a, b in zip(ALEXNET, self.features(x), self.features(y), strict=True)
         ]
         return torch.stack([term.mean(dim=(1, 2)) for term in terms]).sum(dim=0)  # (5, N) -> (N,)
 
-    def _features(self, image: Tensor) -> list[Tensor]:
+    def features(self, image: Tensor) -> list[Tensor]:
         """Maps of unit vectors, (N, C, H', W') each."""
         x = (image - self.mean) / self.std
         maps: list[Tensor] = []

@@ -1,6 +1,7 @@
 """Training of the face translators: which face is shown which, the terms, a run that resumes."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from cxdemo.networks import CascadedRefinement
 from cxdemo.training.export_face import export
 from cxdemo.training.face import main
 from cxdemo.training.face_config import FaceTrainingConfig
-from cxdemo.training.face_data import Faces, Pairs, load_faces
+from cxdemo.training.face_data import Faces, Pairs, describe, load_faces, transport_plan
 from cxdemo.training.face_losses import contextual_terms, cycle_terms, palette_loss
 from cxdemo.training.face_run import FaceRun
 
@@ -59,19 +60,40 @@ def test_a_face_that_is_not_square_is_refused(folders):
         load_faces(folders[0], 32, num_validation=2, max_faces=6)
 
 
-def test_the_target_is_the_most_similar_of_the_candidates():
-    sources = torch.tensor([0.1, 0.9]).view(2, 1, 1, 1).expand(2, 3, 16, 16)
-    targets = torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1).expand(4, 3, 16, 16)
-    pairs = Pairs(sources, targets, num_candidates=64, seed=0)  # all are among so many
-    source, target = pairs.draw(0, 16)
-    for s, t in zip(source.tolist(), target.tolist(), strict=True):
-        assert t in ((0, 1) if s == 0 else (2, 3))
-    free = Pairs(sources, targets, num_candidates=1, seed=0)
-    assert {int(t) for step in range(20) for t in free.draw(step, 4)[1]} == {0, 1, 2, 3}
+def test_a_transport_plan_has_its_closed_form():
+    # Two and two: the plan is the matrix [[a, b], [b, a]] with a / b = exp(similarity / t).
+    one, other = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.6, 0.8], [0.8, 0.6]])
+    plan = transport_plan(one, other, 0.1)
+    odds = math.exp((0.8 - 0.6) / 0.1)
+    wanted = torch.tensor([[1.0, odds], [odds, 1.0]]) / (1 + odds)
+    torch.testing.assert_close(plan, wanted)
+
+
+def test_a_plan_draws_every_target_as_often_as_every_other():
+    torch.manual_seed(0)
+    # All sources are nearest to target 0: by the nearest alone, the others would never be seen.
+    sources = torch.nn.functional.normalize(torch.rand(20, 4) + torch.tensor([9.0, 0, 0, 0]), dim=1)
+    plan = transport_plan(sources, torch.eye(4), 0.05)
+    torch.testing.assert_close(plan.sum(dim=1), torch.ones(20))
+    torch.testing.assert_close(plan.sum(dim=0), torch.full((4,), 5.0), atol=1e-3, rtol=0)
+    faces = torch.zeros(20, 3, 8, 8), torch.zeros(4, 3, 8, 8)
+    drawn = torch.cat([Pairs(*faces, plan=plan, seed=0).draw(step, 8)[1] for step in range(500)])
+    torch.testing.assert_close(
+        drawn.bincount().float() / 4000, torch.full((4,), 0.25), atol=0.03, rtol=0
+    )
+
+
+def test_what_all_faces_of_a_domain_share_does_not_count():
+    torch.manual_seed(0)
+    faces, maps = torch.rand(6, 3, 16, 16), torch.rand(6, 5, 4, 4)
+    shifted = describe(faces + 0.3, maps + torch.rand(1, 5, 4, 4))
+    similarities = describe(faces, maps) @ shifted.T
+    torch.testing.assert_close(similarities.diagonal(), torch.ones(6))
+    assert similarities.argmax(dim=1).tolist() == list(range(6))
 
 
 def test_a_step_draws_the_same_faces_again():
-    pairs = Pairs(torch.rand(9, 3, 8, 8), torch.rand(9, 3, 8, 8), num_candidates=2, seed=3)
+    pairs = Pairs(torch.rand(9, 3, 8, 8), torch.rand(9, 3, 8, 8), seed=3)
     assert all(torch.equal(a, b) for a, b in zip(pairs.draw(5, 4), pairs.draw(5, 4), strict=True))
     assert not torch.equal(pairs.draw(5, 4)[0], pairs.draw(6, 4)[0])
     assert not torch.equal(pairs.draw(5, 4)[0], pairs.draw(5, 4, process=1)[0])
@@ -145,17 +167,30 @@ def test_a_resumed_run_equals_an_uninterrupted_one(method, folders, tmp_path):
 def test_a_run_begins_as_the_identity_and_moves_towards_the_target(folders, tmp_path):
     run = tiny_run(tmp_path, folders, num_steps=40, validate_every=20, step_size=1e-2, decay=0.5)
     with torch.no_grad():
-        before = run.average(run.shown)
+        before = run.averages["generator"](run.shown)
     torch.testing.assert_close(before, run.shown.clamp(1e-3, 1 - 1e-3), atol=1e-4, rtol=0)
     first, last = run.run()
     assert last["target"] + last["palette"] < first["target"] + first["palette"]
     with torch.no_grad():
-        after = run.average(run.shown)
+        after = run.averages["generator"](run.shown)
     assert float(after.mean()) > float(before.mean()) + 0.05  # the light faces pull
     assert last["spread"] > 0
     assert {path.name for path in tmp_path.iterdir()} >= {
         "generator.safetensors", "log.jsonl", "state.pt", "validation.png",
     }  # fmt: skip
+
+
+def test_the_peer_keeps_both_of_its_generators(folders, tmp_path):
+    run = tiny_run(tmp_path, folders, method="cyclegan", step_size=1e-2)
+    list(run.run())
+    x = torch.rand(1, 3, 32, 32)
+    made = []
+    for name in ("generator", "back"):
+        network = CascadedRefinement((4, 4))
+        network.load_state_dict(load_file(tmp_path / f"{name}.safetensors"))
+        made.append(network(x).detach())
+        torch.testing.assert_close(made[-1], run.averages[name](x))
+    assert float((made[0] - made[1]).abs().mean()) > 1e-4
 
 
 def test_a_folder_of_the_other_method_is_not_continued(folders, tmp_path):
@@ -192,6 +227,6 @@ def test_a_generator_becomes_a_checkpoint_with_all_its_tensors(tmp_path):
 
 def test_held_back_faces_are_never_trained_on():
     faces = Faces(torch.zeros(3, 3, 8, 8), torch.ones(2, 3, 8, 8))
-    pairs = Pairs(faces.train, faces.train, num_candidates=2, seed=0)
+    pairs = Pairs(faces.train, faces.train, seed=0)
     source, target = pairs.draw(0, 50)
     assert float(pairs.sources[source].max()) == float(pairs.targets[target].max()) == 0

@@ -116,6 +116,23 @@ class FaceFinder:
         faces = sorted(_without_doubles(upright + turned), key=lambda face: -face.area)[:MAX_FACES]
         return [_scale(face, factor) for face in faces]
 
+    @torch.no_grad()
+    def trace(self, crop: Tensor) -> Face | None:
+        """The face that fills a crop, without a search; None if the mesh sees none there.
+
+        Args:
+            crop: An upright face in the middle, (1, 3, S, S) in [0, 1].
+
+        Cost:
+            About 20 ms, where `find` takes half a second.
+        """
+        small = crop.to(self._device, torch.float32)
+        side = float(small.shape[3])
+        guess = _Candidate((side / 2, 0.55 * side), 0.6 * side, 0.0, 1.0)
+        rough = self._draw(small, guess)
+        face = self._draw(small, _square_of(rough)) if rough else None
+        return face if face and face.score >= MESH_SCORE else None
+
     def _look(self, image: Tensor, angles: list[float], num_levels: int) -> list[Face]:
         """Faces in a picture that is turned by each of some angles."""
         found = [each for angle in angles for each in self._point(image, angle, num_levels)]

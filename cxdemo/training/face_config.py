@@ -28,7 +28,8 @@ class FaceTrainingConfig:
         palette_weight: Of the colours' mean and covariance.
         spatial_weight: Of the places in the loss to the target; 0 leaves them out, as the paper.
         symmetric: Whether the loss to the target also asks that nothing be invented.
-        num_candidates: The target is the most similar of so many random ones, by its colours.
+        pairing_temperature: How freely a source is paired with targets that it resembles; 0 pairs
+            at random, as the paper.
         validate_every: Steps between two sheets of pictures, and two states.
         num_validation: Faces of each folder that are held back.
         max_faces: Most faces of each folder that are used.
@@ -52,7 +53,7 @@ class FaceTrainingConfig:
     palette_weight: float = 5.0
     spatial_weight: float = 0.0
     symmetric: bool = False
-    num_candidates: int = 1
+    pairing_temperature: float = 0.0
     validate_every: int = 100
     num_validation: int = 500
     max_faces: int = 2000

@@ -49,32 +49,67 @@ def _load(path: Path, size: int) -> Tensor:
 
 
 class Pairs:
-    """Draws sources, and for each a target: the most similar of a few random ones.
+    """Draws sources, and for each a target that resembles it.
 
-    Similar are those whose small pictures differ least: the same light, hair and skin, hence less
-    to average between the targets that one source sees.
+    A generator that is shown any target for any source learns their average. Here each source
+    mostly sees the few targets that it resembles, and the pairs are a transport plan: every target
+    is drawn as often as every other, so that no average face is a good answer to all.
 
     Args:
         sources: (N, 3, S, S).
         targets: (M, 3, S, S).
-        num_candidates: Random targets that one is chosen from; 1 is the paper's random pair.
+        plan: Weights of the targets for each source, (N, M), see `transport_plan`; None draws any
+            target, as the paper does.
         seed: Of the draws.
     """
 
-    def __init__(self, sources: Tensor, targets: Tensor, *, num_candidates: int, seed: int) -> None:
+    def __init__(
+        self, sources: Tensor, targets: Tensor, *, plan: Tensor | None = None, seed: int
+    ) -> None:
         self.sources, self.targets = sources, targets
-        self.num_candidates, self.seed = num_candidates, seed
-        self.sketches = tuple(
-            F.adaptive_avg_pool2d(x, SKETCH).flatten(1) for x in (sources, targets)
-        )
+        self.plan, self.seed = plan, seed
 
     def draw(self, step: int, batch_size: int, process: int = 0) -> tuple[Tensor, Tensor]:
         """Indices of the sources and of their targets, (B,) each."""
         dice = torch.Generator().manual_seed(hash((self.seed, step, process)) % 2**31)
         source = torch.randint(len(self.sources), (batch_size,), generator=dice)
-        shape = (batch_size, self.num_candidates)
-        candidates = torch.randint(len(self.targets), shape, generator=dice)  # (B, K)
-        sketches = self.sketches[1][candidates]  # (B, K, D)
-        differences = (sketches - self.sketches[0][source][:, None]).square().sum(dim=2)  # (B, K)
-        chosen = differences.argmin(dim=1, keepdim=True)  # (B, 1)
-        return source, candidates.gather(1, chosen)[:, 0]
+        if self.plan is None:
+            return source, torch.randint(len(self.targets), (batch_size,), generator=dice)
+        return source, torch.multinomial(self.plan[source], 1, generator=dice)[:, 0]
+
+
+def describe(faces: Tensor, maps: Tensor) -> Tensor:
+    """What tells faces of one domain apart, as vectors of length 1, (N, D).
+
+    Half of it are the faces at 8 x 8 pixels, half a deep layer, each less the domain's mean: what
+    all faces of the domain share does not count, so that two domains can be compared.
+
+    Args:
+        faces: (N, 3, S, S).
+        maps: A layer's features of them, (N, C, H, W).
+    """
+    halves = [F.adaptive_avg_pool2d(faces, SKETCH).flatten(1), maps.float().flatten(1)]
+    centred = [half - half.mean(dim=0) for half in halves]
+    return torch.cat([F.normalize(half, dim=1) for half in centred], dim=1) / len(halves) ** 0.5
+
+
+def transport_plan(
+    sources: Tensor, targets: Tensor, temperature: float, *, num_rounds: int = 50
+) -> Tensor:
+    """How much each target belongs to each source, (N, M); its rows and its columns are uniform.
+
+    Args:
+        sources: Vectors of length 1, (N, D).
+        targets: Likewise, (M, D).
+        temperature: Of the similarity; the smaller, the fewer targets a source sees.
+        num_rounds: Of making the rows and the columns even.
+
+    Source:
+        Sinkhorn's algorithm for entropic optimal transport, Cuturi, arXiv:1306.0895, algorithm 1,
+        in logarithms.
+    """
+    plan = sources @ targets.T / temperature  # (N, M)
+    for _ in range(num_rounds):
+        plan = plan - plan.logsumexp(dim=0, keepdim=True)
+        plan = plan - plan.logsumexp(dim=1, keepdim=True)
+    return plan.exp()

@@ -16,11 +16,14 @@ from cxdemo import images
 from cxdemo.features import load_features
 from cxdemo.networks import CascadedRefinement, PatchDiscriminator
 from cxdemo.training.face_config import FaceTrainingConfig
-from cxdemo.training.face_data import Faces, Pairs
+from cxdemo.training.face_data import Faces, Pairs, describe, transport_plan
 from cxdemo.training.face_losses import contextual_terms, cycle_terms
 from cxdemo.training.loop import replace_file, save_network, step_size_at, update_average
 from cxdemo.training.upscaler_losses import discriminator_loss
 
+GENERATORS = ("generator", "back")
+"""To the targets; and back, which only the peer has."""
+PAIRING_LAYER = "conv4_2"
 SHOWN = 12
 """Faces of the sheet that each validation draws."""
 
@@ -51,12 +54,7 @@ class FaceRun:
             accelerator = Accelerator()
         self.config, self.folder, self.accelerator = config, folder, accelerator
         folder.mkdir(parents=True, exist_ok=True)
-        self.pairs = Pairs(
-            sources.train,
-            targets.train,
-            num_candidates=config.num_candidates if config.method == "cx" else 1,
-            seed=config.seed,
-        )
+        self.pairs = Pairs(sources.train, targets.train, seed=config.seed)
         self.shown = sources.held[:: max(len(sources.held) // SHOWN, 1)][:SHOWN]
         self.step, self.cpu_seconds = 0, 0.0
         torch.manual_seed(config.seed)
@@ -66,8 +64,11 @@ class FaceRun:
             self._build_contextual()
         else:
             self._build_cycle()
-        network = accelerator.unwrap_model(self.modules["generator"])
-        self.average = copy.deepcopy(network).eval()
+        self.averages = {
+            name: copy.deepcopy(accelerator.unwrap_model(module)).eval()
+            for name, module in self.modules.items()
+            if name in GENERATORS
+        }
         self._resume()
 
     def _build_contextual(self) -> None:
@@ -76,15 +77,25 @@ class FaceRun:
         self._optimize("generator", config.step_size)
         self.features = load_features(
             "vgg16",
-            sorted({*config.target_layers, *config.source_layers}),
+            sorted({*config.target_layers, *config.source_layers, PAIRING_LAYER}),
             pooling="average",
             device=device,
         )
         self.source_maps = self._extract(self.pairs.sources, config.source_layers)
         self.target_maps = self._extract(self.pairs.targets, config.target_layers)
+        if config.pairing_temperature:
+            self.pairs.plan = self._plan()
+
+    def _plan(self) -> Tensor:
+        """Which target each source is likely to see."""
+        sources, targets = (
+            describe(faces, self._extract(faces, (PAIRING_LAYER,))[PAIRING_LAYER])
+            for faces in (self.pairs.sources, self.pairs.targets)
+        )
+        return transport_plan(sources, targets, self.config.pairing_temperature)
 
     def _build_cycle(self) -> None:
-        for name in ("generator", "back"):
+        for name in GENERATORS:
             self._add(name, CascadedRefinement(self.config.channels))
         for name in ("judge_target", "judge_source"):
             self._add(name, PatchDiscriminator())
@@ -120,8 +131,9 @@ class FaceRun:
             losses = self._step_contextual(faces, wanted, source, target)
         else:
             losses = self._step_cycle(faces, wanted)
-        network = self.accelerator.unwrap_model(self.modules["generator"])
-        update_average(self.average, network, step=self.step, decay=config.decay)
+        for name, average in self.averages.items():
+            network = self.accelerator.unwrap_model(self.modules[name])
+            update_average(average, network, step=self.step, decay=config.decay)
         self.step += 1
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
@@ -150,7 +162,7 @@ class FaceRun:
             (self.modules["generator"], self.modules["back"]),
             (self.modules[judges[0]], self.modules[judges[1]]),
         )
-        self._descend(losses, ("generator", "back"))
+        self._descend(losses, GENERATORS)
         for name, real, fake in zip(judges, (wanted, faces), (faked, returned), strict=True):
             judge = self.modules[name].requires_grad_(True)
             losses[name] = discriminator_loss(judge(real), judge(fake))
@@ -192,7 +204,7 @@ class FaceRun:
         results: a generator that collapses to one face has a spread of 0.
         """
         device = self.accelerator.device
-        made = self.average(self.shown.to(device)).cpu()
+        made = self.averages["generator"](self.shown.to(device)).cpu()
         strips = [[*self.shown.split(1)], [*made.split(1)]]
         sheet = images.contact_sheet(strips)
         sheet.save(self.folder / "validation.png")
@@ -205,13 +217,14 @@ class FaceRun:
         """Writes the log, the parameters, and the state to go on from."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
-        save_network(self.average, self.folder / "generator.safetensors")
+        for name, average in self.averages.items():
+            save_network(average, self.folder / f"{name}.safetensors")
         unwrap = self.accelerator.unwrap_model
         state: dict[str, Any] = {
             "config": self.config.as_dict(),
             "step": self.step,
             "cpu_seconds": self.cpu_seconds,
-            "average": self.average.state_dict(),
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
             "modules": {name: unwrap(module).state_dict() for name, module in self.modules.items()},
             "optimizers": {name: adam.state_dict() for name, adam in self.optimizers.items()},
         }
@@ -229,7 +242,8 @@ class FaceRun:
                 f"{self.config.method}: choose another folder with --folder."
             )
         self.step, self.cpu_seconds = state["step"], state["cpu_seconds"]
-        self.average.load_state_dict(state["average"])
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])
         for name, module in self.modules.items():
             self.accelerator.unwrap_model(module).load_state_dict(state["modules"][name])
         for name, adam in self.optimizers.items():

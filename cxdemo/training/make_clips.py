@@ -306,13 +306,14 @@ def draw_cat(pose: Pose, *, size: int = SIZE) -> Tensor:
 
 
 def main() -> None:
-    """Writes the three clips."""
+    """Writes the four clips; the last is what the puppet should do, which nothing learns from."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     driver, new = poses_of("driver"), poses_of("new")
     clips = {
         "clip_driver": [render_head(pose) for pose in driver],
         "puppet_cat": [draw_cat(pose) for pose in driver],
         "clip_new": [render_head(pose) for pose in new],
+        "puppet_truth": [draw_cat(pose) for pose in new],
     }
     for name, frames in clips.items():
         save_mp4(torch.cat(frames), FOLDER / f"{name}.mp4", fps=FPS)
