@@ -109,6 +109,12 @@ def test_pose_accuracy_counts_the_right_frames():
     truths = torch.eye(4).view(4, 1, 2, 2).expand(4, 3, 2, 2)
     assert pose_accuracy(truths * 0.9, truths) == 1.0
     assert pose_accuracy(truths[[0, 1, 3, 2]], truths) == 0.5
+    # All are half way to the mean, and brighter: by what moves each is its own, in squares none
+    # but the brightest frame is near.
+    truths = truths + torch.tensor([0.0, 0.0, 0.0, 0.4]).view(4, 1, 1, 1)
+    blurred = 0.3 * truths + 0.7 * truths.mean(dim=0) + 0.5
+    assert pose_accuracy(blurred, truths) == 1.0
+    assert pose_accuracy(blurred, truths, centred=False) == 0.25
 
 
 def test_landmarks_that_move_alike_correlate_and_missing_faces_are_counted():

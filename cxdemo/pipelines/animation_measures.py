@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cxdemo.faces import Face
@@ -36,13 +37,23 @@ def _tremble(frames: Tensor) -> float:
     return float(first.diff(dim=0).abs().mean() / first.abs().mean().clamp_min(1e-9))
 
 
-def pose_accuracy(results: Tensor, truths: Tensor) -> float:
-    """Share of results whose nearest true frame, by squared difference, is their own, in [0, 1].
+def pose_accuracy(results: Tensor, truths: Tensor, *, centred: bool = True) -> float:
+    """Share of results whose nearest true frame is their own, in [0, 1].
 
-    Shape:
-        - results, truths: (T, 3, H, W), in the same order.
+    Args:
+        results: (T, 3, H, W).
+        truths: (T, 3, H, W), in the same order.
+        centred: Nearest by the cosine of what differs from the clip's mean frame, which is the
+            pose; else by squared difference, to which a result that is a little blurred is nearest
+            to the frames that are near the mean.
     """
-    nearest = torch.cdist(results.flatten(1), truths.flatten(1)).argmin(dim=1)  # (T,)
+    if not centred:
+        nearest = torch.cdist(results.flatten(1), truths.flatten(1)).argmin(dim=1)  # (T,)
+    else:
+        one, other = (
+            F.normalize((clip - clip.mean(dim=0)).flatten(1), dim=1) for clip in (results, truths)
+        )
+        nearest = (one @ other.T).argmax(dim=1)
     return float((nearest == torch.arange(len(results))).float().mean())
 
 

@@ -115,8 +115,15 @@ class AnimationConfig:
 ANIMATION = AnimationConfig()
 """Settings that a target is animated with."""
 
-PUPPET = AnimationConfig(num_steps=300, source_weight=0.0, spatial_weight=0.5)
+PUPPET = AnimationConfig(
+    num_steps=900, source_weight=0.0, spatial_weight=0.5, step_size=3e-3, batch_size=4,
+    coarse_share=1.0, palette_weight=10.0,
+)  # fmt: skip
 """Settings for pairs: there is no term of the source, the pairs say what follows what."""
+PUPPET_CHANNELS = (64, 64, 48, 32, 16)
+"""Of the puppet's network; narrow at the full size, where the time goes."""
+PARTS = (8, 32)
+"""Grids whose cells have the colours of a pair's puppet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,11 +237,11 @@ class PuppetNetwork(nn.Module):
     def __init__(self, mean: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", torch.logit(mean, eps=1e-3))
-        self.refinement = CascadedRefinement()
+        self.refinement = CascadedRefinement(PUPPET_CHANNELS)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, S, S) -> (N, 3, S, S)."""
-        return torch.sigmoid(self.mean + self.refinement.change(image))
+        return torch.sigmoid(self.mean + self.refinement.change(2 * image - 1))
 
 
 def build_network(targets: Tensor) -> nn.Module:
@@ -343,8 +350,7 @@ class _Stage:
         whole = _palette(image, target)
         if len(self.targets) == 1:
             return whole
-        parts = [F.adaptive_avg_pool2d(picture, 8) for picture in (image, target)]
-        return whole + (parts[0] - parts[1]).abs().mean()
+        return whole + torch.stack([_parts(image, target, grid) for grid in PARTS]).sum()
 
     def _target(self, frame: int) -> dict[str, ContextualTarget]:
         if frame not in self._of_target:
@@ -375,6 +381,12 @@ def _palette(image: Tensor, target: Tensor) -> Tensor:
     """Distance of mean and covariance of the colours, ()."""
     (mean, covariance), (wanted_mean, wanted) = _moments(image), _moments(target)
     return 3 * (mean - wanted_mean).square().mean() + (covariance - wanted).abs().mean()
+
+
+def _parts(image: Tensor, target: Tensor, grid: int) -> Tensor:
+    """Distance of the mean colours of the cells of a grid, ()."""
+    one, other = (F.adaptive_avg_pool2d(picture, grid) for picture in (image, target))
+    return (one - other).abs().mean()
 
 
 def _moments(image: Tensor) -> tuple[Tensor, Tensor]:

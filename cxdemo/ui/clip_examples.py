@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cxdemo import images
 from cxdemo.images import resize
-from cxdemo.pipelines.animation_measures import flicker
+from cxdemo.pipelines.animation_measures import flicker, pose_accuracy
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 from cxdemo.ui.clip_run import ClipRun, open_clip, start_animation, start_puppet
 from cxdemo.ui.context import Context, default_context
@@ -29,8 +29,8 @@ from cxdemo.ui.loss_curve import draw_loss_curve
 from cxdemo.video import read_clip, save_gif
 
 FOLDER = PICTURES / "face"
-DRIVER, NEW, PUPPET_CAT = (
-    FOLDER / f"{name}.mp4" for name in ("clip_driver", "clip_new", "puppet_cat")
+DRIVER, NEW, PUPPET_CAT, PUPPET_TRUTH = (
+    FOLDER / f"{name}.mp4" for name in ("clip_driver", "clip_new", "puppet_cat", "puppet_truth")
 )
 POINTS_KEPT = 60
 
@@ -160,9 +160,18 @@ def make_result(example: ClipExample, ctx: Context) -> ClipRun:
         "cpu_seconds": round(time.process_time() - begun, 1),
         "flicker": round(flicker(run.render(), _middle(run.shown, run.config.size)), 3),
     }
+    if not example.picture:
+        result, truth = (_middle(frames, 128) for frames in (run.render(), _truth()))
+        figures["pose_accuracy"] = round(pose_accuracy(result, truth), 3)
+        figures["pose_accuracy_l2"] = round(pose_accuracy(result, truth, centred=False), 3)
     text = json.dumps({**run.settings(), **figures, "losses": losses})
     example.film.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     return run
+
+
+def _truth() -> Tensor:
+    """The cat as it was drawn for the new clip, which the network has not seen, (T, 3, S, S)."""
+    return open_clip(PUPPET_TRUTH).frames
 
 
 def _middle(frames: Tensor, size: int) -> Tensor:
