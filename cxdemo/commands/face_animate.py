@@ -27,7 +27,7 @@ def add_parsers(commands: Any) -> None:
     animate.set_defaults(command=run_animate)
     puppet: argparse.ArgumentParser = commands.add_parser(
         "puppet",
-        help="experimental: a puppet learnt from pairs of frames; our example blurs",
+        help="a puppet learnt from pairs of frames, steered by a new clip",
     )
     puppet.add_argument("driver", help="film, or folder of pictures, of the face that steers")
     puppet.add_argument("puppet", help="the puppet doing the same: film, or folder, same names")

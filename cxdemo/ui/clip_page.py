@@ -17,6 +17,7 @@ from cxdemo.ui.clip_run import ClipRun, open_clip
 from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.face_view import scroll_on
 from cxdemo.ui.options_form import control_for
 from cxdemo.ui.style_api import MODEL
 
@@ -121,17 +122,19 @@ def build_clip(label: str, elem_id: str) -> gr.Video:
 def check_on_arrival(clip: gr.Video, page: ClipPage, name: str) -> None:
     """Says at once what of a film is used, or why it can't be."""
 
-    def check(path: str | None) -> str:
+    def check(path: str | None) -> tuple[str, Any]:
         if path is None:
-            return tell_progress(None)
+            return tell_progress(None), gr.skip()
         try:
             taken = open_clip(path)
         except ValueError as error:
-            return tell_progress(None, problem=str(error))
+            return tell_progress(None, problem=str(error)), None  # its player would be in the way
         note = taken.note or f"{taken.seconds:.1f} s, {len(taken.frames)} frames."
-        return tell_progress(None, note=f"{note} Press Run.")
+        return tell_progress(None, note=f"{note} Press Run."), gr.skip()
 
-    clip.input(readable(check), clip, page.status, api_name=f"check_{name}", **QUICK, **PRIVATE)
+    clip.input(
+        readable(check), clip, [page.status, clip], api_name=f"check_{name}", **QUICK, **PRIVATE
+    )
 
 
 def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -> None:
@@ -174,6 +177,7 @@ def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -
     begun = page.run.click(
         readable(begin), reads, page.outputs, api_name=f"begin_{name}", **QUICK, **PRIVATE
     )
+    scroll_on(begun.success, f"#cx-{name}-film", f"scroll_to_{name}")
     running = begun.success(
         readable(run), page.state, page.outputs, api_name=f"run_{name}", **MODEL, **PRIVATE
     )

@@ -138,15 +138,21 @@ class ClipRun:
             **figures,
         }
 
-    def export(self) -> dict[str, Path]:
-        """The films, by their endings, and the result alone; deleted with this run."""
+    def export(self, *kinds: str) -> dict[str, Path]:
+        """The files of this run by their kinds; deleted with it.
+
+        Args:
+            kinds: Some of mp4, gif, json, and result, which is an MP4 of the result alone. None:
+                all of them.
+        """
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        files = {kind: self._folder / f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
-        files["result"] = self._folder / f"{self.kind}_result.mp4"
-        for path in files.values():
-            self.save(path, alone=path == files["result"])
+        names = {kind: f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
+        names["result"] = f"{self.kind}_result.mp4"
+        files = {kind: self._folder / names[kind] for kind in kinds or names}
+        for kind, path in files.items():
+            self.save(path, alone=kind == "result")
         return files
 
     def save(self, path: Path, *, alone: bool = False) -> None:

@@ -19,9 +19,10 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.pipelines.face_exemplar import ExemplarConfig
 from cxdemo.ui.context import Context, default_context
+from cxdemo.ui.example_faces import open_example
 from cxdemo.ui.examples import PICTURES
 from cxdemo.ui.exemplar_run import ExemplarRun
-from cxdemo.ui.face_choice import ChosenFace, Nudge, find_in
+from cxdemo.ui.face_choice import ChosenFace, Nudge
 
 FOLDER = PICTURES / "face"
 SHEET = PICTURES / "overview" / "exemplar.jpg"
@@ -118,7 +119,7 @@ PAIRS = (
 
 def open_face(file: str, ctx: Context) -> ChosenFace:
     """The largest face of an example, or all of the picture if no face is found in it."""
-    chosen = find_in(images.load(PICTURES / file), ctx.find_faces)
+    chosen = open_example(PICTURES / file, ctx.find_faces)
     return chosen if chosen.faces else chosen.correct(WHOLE)
 
 
@@ -138,7 +139,7 @@ def card(pair: ExemplarPair) -> tuple[Image.Image, Image.Image, Image.Image]:
 
 
 def open_result(pair: ExemplarPair, ctx: Context) -> ExemplarRun:
-    """A run that has already finished; its faces are found anew."""
+    """A run that has already finished."""
     run = pair.start(ctx)
     record = json.loads(pair.record.read_text(encoding="utf-8"))
     run.config = ExemplarConfig(**record["config"])

@@ -12,6 +12,7 @@ from cxdemo import images
 from cxdemo.faces import Framing
 from cxdemo.pipelines.face_animation import ANIMATION, AnimationConfig
 from cxdemo.ui import picture_cards
+from cxdemo.ui.camera_notice import build_limits
 from cxdemo.ui.clip_examples import ANIMATIONS, DRIVER
 from cxdemo.ui.clip_page import (
     PRIVATE,
@@ -28,8 +29,10 @@ from cxdemo.ui.clip_page import (
 from cxdemo.ui.clip_run import LIMITS, ClipRun, open_clip, start_animation
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
-from cxdemo.ui.examples import PICTURES, open_picture
+from cxdemo.ui.example_faces import open_example
+from cxdemo.ui.examples import PICTURES
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
+from cxdemo.ui.face_view import scroll_on
 from cxdemo.ui.options_form import read_config
 
 TARGETS = ("portrait_monalisa", "portrait_einstein_1927", "portrait_curie_1927")
@@ -63,7 +66,7 @@ def build(ctx: Context) -> None:
                 label="Target: the picture that is to move",
                 examples=[PICTURES / f"{name}.jpg" for name in TARGETS],
             )
-            gr.HTML(f'<p class="info-text">{LIMITS}</p>', elem_classes="cx-face-limits")
+            build_limits(LIMITS, "cx-animate-clip")
             clip = build_clip("Driver: a clip of a face", "cx-animate-clip")
             shipped = gr.Button("Use the shipped driver", size="sm", elem_id="cx-animate-shipped")
             made = build_controls("animate", ANIMATION)
@@ -71,7 +74,7 @@ def build(ctx: Context) -> None:
             made |= build_results("animate", "Driver and result")
             gr.HTML(NOTICE)
     page = ClipPage(name="animate", **made, state=gr.State(None, time_to_live=3600))
-    _wire_examples(page, cards, target, clip, shipped)
+    _wire_examples(page, ctx, cards, target, clip, shipped)
     check_on_arrival(clip, page, "animate_clip")
     wire_run(page, ctx, {target.state, clip}, lambda values: _prepare(page, target, clip, values))
 
@@ -107,18 +110,24 @@ def _prepare(
 
 
 def _wire_examples(
-    page: ClipPage, cards: gr.HTML, target: FaceInput, clip: gr.Video, shipped: gr.Button
+    page: ClipPage,
+    ctx: Context,
+    cards: gr.HTML,
+    target: FaceInput,
+    clip: gr.Video,
+    shipped: gr.Button,
 ) -> None:
     def choose(event: gr.SelectData) -> Updates:
         example = ANIMATIONS[int(event.index)]  # pyright: ignore[reportArgumentType]
         return {
             **show_example(page, example),
             clip: str(DRIVER),
-            target.picture: open_picture(PICTURES / example.picture),
+            **target.fill(open_example(PICTURES / example.picture, ctx.find_faces)),
         }
 
-    cards.select(
-        readable(choose), None, [*page.outputs, clip, target.picture],
+    chosen = cards.select(
+        readable(choose), None, [*page.outputs, clip, *target.components],
         api_name="pick_animation", **QUICK, **PRIVATE,
     )  # fmt: skip
+    scroll_on(chosen.success, "#cx-animate-film", "scroll_to_animation")
     shipped.click(lambda: str(DRIVER), None, clip, api_name="use_driver", **QUICK, **PRIVATE)

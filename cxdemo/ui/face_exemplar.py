@@ -26,6 +26,7 @@ from cxdemo.ui.exemplar_view import (
     tell_progress,
 )
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
+from cxdemo.ui.face_view import scroll_on
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.style_api import EXPLAIN, MODEL
 
@@ -221,6 +222,7 @@ def _wire_run(page: Page, ctx: Context) -> None:
         readable(run), [page.state, page.paste], page.outputs, api_name="run_exemplar", **MODEL,
         **PRIVATE,
     )  # fmt: skip
+    scroll_on(begun.success, "#cx-exemplar-status", "scroll_to_exemplar")
     page.stop.click(
         readable(stop), [page.state, page.paste], page.outputs, api_name="stop_exemplar",
         cancels=[running], **QUICK, **PRIVATE,
@@ -260,19 +262,20 @@ def _wire_pairs(
         pair = pairs[int(event.index)]  # pyright: ignore[reportArgumentType]
         run = exemplar_examples.open_result(pair, ctx)
         return {
-            **page.source.show(exemplar_examples.open_face(pair.source, ctx)),
-            **page.target.show(exemplar_examples.open_face(pair.target, ctx)),
+            **page.source.fill(exemplar_examples.open_face(pair.source, ctx)),
+            **page.target.fill(exemplar_examples.open_face(pair.target, ctx)),
             **show_config(run.config, page.controls),
             **_result(page, run, paste, stored=True),
         }
 
     targets = [
-        *page.source.outputs, *page.target.outputs, *page.controls.values(), *page.outputs
+        *page.source.components, *page.target.components, *page.controls.values(), *page.outputs
     ]  # fmt: skip
-    strip.select(
+    chosen = strip.select(
         readable(choose), page.paste, targets, api_name="pick_exemplar_pair",
         concurrency_id="matching", **PRIVATE,
     )  # fmt: skip
+    scroll_on(chosen.success, "#cx-exemplar-status", "scroll_to_exemplar_pair")
 
 
 def _progress(page: Page, run: ExemplarRun) -> Updates:

@@ -30,10 +30,12 @@ from torch import Tensor
 from cxdemo import images
 from cxdemo.faces import PORTRAIT, AlignedFace, Framing
 from cxdemo.ui import picture_cards
+from cxdemo.ui.camera_notice import build_limits
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.example_faces import find_known
 from cxdemo.ui.examples import open_picture, title_of
-from cxdemo.ui.face_choice import LONG_SIDE, ChosenFace, Nudge, find_in
+from cxdemo.ui.face_choice import LONG_SIDE, ChosenFace, Nudge
 from cxdemo.ui.face_view import SCRIPT, show_choice
 from cxdemo.ui.safe_image import SafeImage, read_upload
 
@@ -98,6 +100,10 @@ class FaceInput:
             **{slider: getattr(nudge, name) for name, slider in self.sliders.items()},
         }
 
+    def fill(self, chosen: ChosenFace) -> Updates:
+        """Updates of all `components`: the choice with its picture, whose faces are known."""
+        return {self.picture: images.to_pil(chosen.picture), **self.show(chosen)}
+
     def on_change(
         self, handler: Callable[..., Any], *args: Any, api_name: str, **kwargs: Any
     ) -> list:
@@ -150,7 +156,7 @@ def build_face_input(
             elem_classes="cx-picker",
             placeholder="Drop a picture, or choose below",
         )
-        gr.HTML(f'<p class="info-text">{LIMITS}</p>', elem_classes="cx-face-limits")
+        build_limits(LIMITS, f"{elem_id}-picture")
         strip = _build_strip(examples, label, elem_id)
         view = gr.HTML(show_choice(None), js_on_load=SCRIPT, elem_id=f"{elem_id}-view")
         with gr.Accordion(
@@ -188,7 +194,7 @@ def _wire_picture(made: FaceInput, ctx: Context, elem_id: str) -> None:
             picture = read_upload(payload, long_side=LONG_SIDE)
         except images.ImageError as error:
             return made.show(None, str(error))
-        return made.show(None if picture is None else find_in(picture, ctx.find_faces))
+        return made.show(None if picture is None else find_known(picture, ctx.find_faces))
 
     made.events.append(
         made.picture.change(

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cxdemo.pipelines.face_animation import PUPPET, AnimationConfig
+from cxdemo.ui.camera_notice import build_limits
 from cxdemo.ui.clip_examples import DRIVER, NEW, PUPPET_CAT, PUPPETS
 from cxdemo.ui.clip_page import (
     PRIVATE,
@@ -51,7 +52,7 @@ def build(ctx: Context) -> None:
     with gr.Row(equal_height=False, elem_id="cx-puppet"):
         with gr.Column(scale=4, min_width=290):
             example = gr.Button("Show the finished example: a drawn cat", elem_id="cx-puppet-cat")
-            gr.HTML(f'<p class="info-text">{LIMITS}</p>', elem_classes="cx-face-limits")
+            build_limits(LIMITS, *(f"cx-puppet-{name}" for name in CLIPS))
             clips = {name: build_clip(said, f"cx-puppet-{name}") for name, said in CLIPS.items()}
             made = build_controls("puppet", PUPPET)
         with gr.Column(scale=7, min_width=320):

@@ -18,7 +18,9 @@ from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.examples import PICTURES
 from cxdemo.ui.face_choice import ChosenFace
+from cxdemo.ui.face_domain import LAYERS, TargetTerm, measure_target
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
+from cxdemo.ui.picture_cards import to_data_url
 
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -132,13 +134,14 @@ def _wire(page: Page, ctx: Context) -> None:
                 page.results: gr.Column(visible=False),
                 page.empty: gr.HTML(EMPTY, visible=True),
             }
-        made = translate_face(ctx, chosen, values[page.direction])
+        direction = values[page.direction]
+        made = translate_face(ctx, chosen, direction)
         before, after, whole = (images.to_pil(x) for x in (made.before, made.after, made.whole))
         whole.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
         return {
             page.compare: (before, after),
             page.whole: whole,
-            page.report: show_report(made),
+            page.report: show_report(made, measure_target(ctx, made.translation, direction)),
             page.results: gr.Column(visible=True),
             page.empty: gr.HTML(visible=False),
         }
@@ -161,18 +164,51 @@ def _note(ctx: Context, name: str | None) -> str:
     return f'<p class="info-text">{escape(said)}</p>'
 
 
-def show_report(made: Translated) -> str:
+def figures_of(made: Translated, term: TargetTerm | None) -> dict[str, Any]:
+    """What the loss sees of a translation, for JSON."""
+    found = made.translation
+    figures = {
+        "source_term": round(found.source_term, 4),
+        "change": round(found.moved, 4),
+        "seconds": round(found.seconds, 4),
+    }
+    if term is not None:
+        figures |= {"target_term_before": round(term.before, 4)}
+        figures |= {"target_term_after": round(term.after, 4)}
+    return figures
+
+
+def show_report(made: Translated, term: TargetTerm | None) -> str:
     """What the loss sees of a translation."""
     found = made.translation
     rows = [
-        ("Source term", f"{found.source_term:.2f}",
-         "CX between result and source at conv4_2: 0 would be the source itself; the higher, the "
-         "more of its features were left behind."),
-        ("Change", f"{100 * found.moved:.0f} %", "of the range of a pixel, on average."),
-        ("Time", f"{1000 * found.seconds:.0f} ms", "for the generator."),
+        _row("Target term", *_tell_target(term)),
+        _row("Source term", f"{found.source_term:.2f}",
+             "CX between result and source at conv4_2: 0 would be the source itself; the higher, "
+             "the more of its features were left behind."),
+        _row("Change", f"{100 * found.moved:.0f} %", "of the range of a pixel, on average."),
+        _row("Time", f"{1000 * found.seconds:.0f} ms", "for the generator."),
     ]  # fmt: skip
-    cells = "".join(
-        f"<div><dt>{name}</dt><dd><b>{value}</b> {escape(said)}</dd></div>"
-        for name, value, said in rows
+    return (
+        '<section class="cx-face-report"><h4>What the loss sees</h4>'
+        f"<dl>{''.join(rows)}</dl></section>"
     )
-    return f'<section class="cx-face-report"><h4>What the loss sees</h4><dl>{cells}</dl></section>'
+
+
+def _tell_target(term: TargetTerm | None) -> tuple[str, str, str]:
+    if term is None:
+        return "", "No faces of this domain are shipped to compare with.", ""
+    said = (
+        f"CX at {' and '.join(LAYERS)} to the nearest of {term.count} faces that training never "
+        "saw, of the source and of the result: the lower, the more of that face's features are "
+        "there."
+    )
+    nearest = (
+        f'<img src="{to_data_url(term.nearest)}" title="The nearest of them" '
+        'alt="The face of the other domain that the result is nearest to">'
+    )
+    return f"{term.before:.2f} → {term.after:.2f}", said, nearest
+
+
+def _row(name: str, value: str, said: str, picture: str = "") -> str:
+    return f"<div><dt>{name}</dt><dd>{picture}<b>{value}</b> {escape(said)}</dd></div>"

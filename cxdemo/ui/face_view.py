@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
 from PIL import Image
 
@@ -22,6 +24,13 @@ NO_FACE = (
     "crop by hand, with the sliders below."
 )
 EMPTY = "Drop a picture of a face. It may be a photo, a painting or a drawing."
+
+# A result comes into view where it is not, as on a phone.
+SCROLL = """() => {
+  const result = document.querySelector('PLACE');
+  const top = result.getBoundingClientRect().top;
+  if (top < 0 || top > 0.8 * innerHeight) result.scrollIntoView({behavior: 'smooth'});
+}"""
 
 # A box or a small picture was clicked.
 SCRIPT = """
@@ -112,3 +121,17 @@ def _thumb(chosen: ChosenFace, index: int) -> str:
 
 def _pressed(index: int, chosen: ChosenFace) -> str:
     return f' aria-pressed="{"true" if index == chosen.index else "false"}"'
+
+
+def scroll_on(event: Callable[..., Any], place: str, api_name: str) -> None:
+    """Brings a place of the page into view after an event, where it is not.
+
+    Args:
+        event: Such as `button.click`.
+        place: A CSS selector.
+        api_name: Of the event.
+    """
+    event(
+        None, None, None, js=SCROLL.replace("PLACE", place), api_name=api_name,
+        api_visibility="private", queue=False,
+    )  # fmt: skip

@@ -78,3 +78,15 @@ def test_a_run_streams_previews_and_stops_with_what_it_has(visit):
     expect(page.locator("#cx-animate-status")).to_contain_text("Stopped at step", timeout=2 * SLOW)
     expect(page.locator("#cx-animate-film video")).to_be_visible(timeout=SLOW)
     expect(page.locator("#cx-animate-run")).to_be_enabled()
+
+
+def test_the_puppet_shows_its_example_and_says_which_clip_is_missing(visit):
+    page = visit.page
+    page.get_by_role("tab", name="Puppet").click()
+    page.locator("#cx-puppet-run").click()
+    status = page.locator("#cx-puppet-status")
+    expect(page.get_by_text("A clip is missing: 1. Driver")).to_be_visible(timeout=SLOW)
+    page.locator("#cx-puppet-cat").click()
+    expect(page.locator("#cx-puppet-film video")).to_be_visible(timeout=SLOW)
+    expect(status).to_contain_text("A finished example")
+    expect(page.locator("#cx-puppet-new video")).to_be_visible()

@@ -26,6 +26,9 @@ def test_a_finished_pair_shows_its_result_and_its_matches(visit):
     pick_first_pair(page)
     expect(page.locator("#cx-exemplar-live img")).to_be_visible(timeout=SLOW)
     expect(page.locator("#cx-exemplar-losses polyline")).to_have_count(4)
+    for side in ("source", "target"):  # the pickers hold the pair, to be changed
+        expect(page.locator(f"#cx-exemplar-{side}-picture img")).to_be_visible()
+        expect(page.locator(f"#cx-exemplar-{side}-view")).to_contain_text("This is used")
     page.get_by_role("tab", name="Eyes to eyes?").click()
     expect(page.locator("#cx-exemplar-result img")).to_be_visible()
     before = visit.source("cx-exemplar-matched")

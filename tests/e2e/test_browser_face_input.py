@@ -60,3 +60,14 @@ def test_no_face_a_broken_file_and_a_huge_picture(visit, tmp_path):
     face.save(tmp_path / "large.jpg")
     visit.upload(picture, tmp_path / "large.jpg")
     said(visit, "One face was found")
+
+
+def test_a_camera_that_is_missing_or_refused_is_said_in_a_sentence(visit):
+    page = visit.page
+    picker = page.locator(f"#{NAME}-picture")
+    picker.get_by_label("camera", exact=False).first.click()
+    picker.get_by_text("Click to Access Webcam").click()
+    alert = page.locator(f"#{NAME} .cx-face-limits [role=alert]")
+    expect(alert).to_contain_text(re.compile("No camera was found|does not let this page"))
+    page.get_by_role("tab", name="Exemplar").click()
+    expect(page.locator("#cx-exemplar-source .cx-face-limits [role=alert]")).to_be_hidden()

@@ -15,7 +15,12 @@ def test_public_endpoints_are_these(demo):
     public = {f.api_name for f in demo.fns.values() if f.api_visibility == "public"}
     assert public == {
         "stylize", "explain_style", "match", "upscale", "super_resolution_metrics",
+        "face_exemplar", "face_translate", "face_animate", "face_puppet",
     }  # fmt: skip
+
+
+def demo_names(demo):
+    return [f.api_name for f in demo.fns.values()]
 
 
 def test_endpoints_are_typed_and_documented(demo):
@@ -25,7 +30,12 @@ def test_endpoints_are_typed_and_documented(demo):
         "stylized", "style", "x", "y",
     ]  # fmt: skip
     assert len(info["/stylize"]["returns"]) == 2
-    for name in ("stylize", "explain_style"):
+    assert [p["parameter_name"] for p in info["/face_animate"]["parameters"]] == [
+        "picture", "clip", "num_steps", "size", "source_weight", "seed",
+    ]  # fmt: skip
+    faces = [name for name in demo_names(demo) if name.startswith("face_")]
+    assert len(faces) == 4
+    for name in ("stylize", "explain_style", *faces):
         (function,) = [f for f in demo.fns.values() if f.api_name == name]
         assert "Args:" in function.fn.__doc__
 

@@ -8,11 +8,21 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cxdemo.images import resize
+from cxdemo.pipelines.animation_measures import pose_accuracy
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
-from cxdemo.ui.clip_examples import ANIMATIONS, DRIVER, NEW, PUPPET_CAT, PUPPETS, open_result
+from cxdemo.ui.clip_examples import (
+    ANIMATIONS,
+    DRIVER,
+    NEW,
+    PUPPET_CAT,
+    PUPPET_TRUTH,
+    PUPPETS,
+    open_result,
+)
 from cxdemo.ui.clip_run import open_clip, start_animation, start_puppet
 from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
-from cxdemo.video import Clip
+from cxdemo.video import Clip, read_clip
 
 FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}
 
@@ -97,3 +107,14 @@ def test_each_example_has_a_film_its_settings_and_its_curves(example):
 
 def test_what_a_visitor_reads_is_escaped():
     assert "&lt;b&gt;" in tell_progress(None, problem="<b>.mp4 is broken")
+
+
+def test_the_shipped_puppet_takes_the_pose_that_was_drawn_for_each_new_frame():
+    film = read_clip(PUPPETS[0].film, max_seconds=3, max_frames=36, long_side=520, fps=12).frames
+    truth = open_clip(PUPPET_TRUTH).frames
+    result = resize(film[..., -256:], truth.shape[2:])
+    accuracy = pose_accuracy(result, truth)
+    assert accuracy > 0.7
+    assert accuracy == pytest.approx(open_result(PUPPETS[0]).settings["pose_accuracy"], abs=0.06)
+    driver = resize(film[..., :256], truth.shape[2:])
+    assert pose_accuracy(driver, truth) < 0.5  # the driver itself would not do

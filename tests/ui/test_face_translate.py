@@ -1,11 +1,17 @@
 """The translation section, with a generator that paints black or white."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
+from cxdemo import images
+from cxdemo.pipelines.face_translation import Translation
 from cxdemo.ui.face_choice import find_in
-from cxdemo.ui.face_translate import FRAMING, NOTICE, show_report, translate_face
+from cxdemo.ui.face_domain import measure_target, open_domain
+from cxdemo.ui.face_translate import FRAMING, NOTICE, figures_of, show_report, translate_face
 from ui.fake_faces import fake_find
 
 
@@ -42,7 +48,8 @@ def test_without_a_face_it_is_a_sentence(ctx):
 
 
 def test_the_report_has_the_figures_of_the_pipeline(ctx, chosen):
-    html = show_report(translate_face(ctx, chosen, "to-male"))
+    html = show_report(translate_face(ctx, chosen, "to-male"), None)
+    assert "No faces of this domain are shipped" in html
     assert "<b>1.25</b>" in html
     assert "<b>50 %</b>" in html
     assert "<b>20 ms</b>" in html
@@ -64,3 +71,41 @@ def test_every_direction_can_be_chosen(demo, ctx):
         b for b in demo.blocks.values() if getattr(b, "elem_id", "") == "cx-translate-direction"
     ]
     assert [value for _, value in radio.choices] == list(ctx.translators)
+
+
+@pytest.fixture
+def seeing_ctx(ctx):
+    """Features are the pixels of square cells, of two sizes."""
+
+    def load(backbone, layers, *, pooling):
+        return lambda image: {
+            name: F.pixel_unshuffle(image, side) for name, side in zip(layers, (8, 16), strict=True)
+        }
+
+    return replace(ctx, load_features=load)
+
+
+@pytest.mark.parametrize("domain", ["drawn", "female", "male"])
+def test_a_domain_is_shown_by_16_small_faces(domain):
+    assert open_domain(f"to-{domain}").shape == (16, 3, 64, 64)
+
+
+def test_the_target_term_is_zero_at_a_face_of_the_domain(seeing_ctx):
+    faces = open_domain("to-female")
+    made = Translation(
+        image=faces[5:6], source=torch.rand(1, 3, 64, 64), source_term=1.0, moved=0.5, seconds=0.02
+    )
+    term = measure_target(seeing_ctx, made, "to-female")
+    assert term.after == pytest.approx(0, abs=1e-3)
+    assert term.before > 0.5
+    assert torch.equal(images.to_tensor(term.nearest), faces[5:6])
+    assert measure_target(seeing_ctx, made, "to-mars") is None
+
+
+def test_the_figures_are_those_of_the_report(seeing_ctx, chosen):
+    made = translate_face(seeing_ctx, chosen, "to-male")
+    term = measure_target(seeing_ctx, made.translation, "to-male")
+    figures = figures_of(made, term)
+    assert figures["source_term"] == 1.25
+    shown = f"{figures['target_term_before']:.2f} → {figures['target_term_after']:.2f}"
+    assert shown in show_report(made, term)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from cxdemo.ui import face_animate, face_exemplar, face_translate
+from cxdemo.ui import face_animate, face_api, face_exemplar, face_puppet, face_translate
 from cxdemo.ui.context import Context
 
 MODES: list[tuple[str, Callable[[Context], None]]] = [
     ("Exemplar", face_exemplar.build),
     ("Translate", face_translate.build),
     ("Animate", face_animate.build),
+    ("Puppet", face_puppet.build),
 ]
 
 
@@ -22,3 +23,4 @@ def build(ctx: Context) -> None:
         for title, build_mode in MODES:
             with gr.Tab(title):
                 build_mode(ctx)
+    face_api.add_endpoints(ctx)

@@ -1,0 +1,248 @@
+"""The endpoints of the face modes for programs. Their components are never shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cxdemo import images
+from cxdemo.options import options_of
+from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
+from cxdemo.pipelines.face_exemplar import ExemplarConfig
+from cxdemo.ui.clip_run import ClipRun, open_clip, start_animation, start_puppet
+from cxdemo.ui.context import Context
+from cxdemo.ui.errors import readable
+from cxdemo.ui.exemplar_run import ExemplarRun
+from cxdemo.ui.face_animate import SAME_AS_DRIVER
+from cxdemo.ui.face_choice import ChosenFace, find_largest
+from cxdemo.ui.face_domain import measure_target
+from cxdemo.ui.face_translate import figures_of, translate_face
+from cxdemo.ui.options_form import control_for, read_config
+from cxdemo.ui.safe_image import SafeImage
+from cxdemo.ui.style_api import MODEL
+
+REFRESH = 1.0  # seconds between two reports of progress
+INSTANT: dict[str, Any] = {"concurrency_id": "matching"}
+EXEMPLAR = ("strength", "region", "size", "num_steps")
+ANIMATE = ("num_steps", "size", "source_weight", "seed")
+STEER = ("num_steps", "size", "seed")
+
+Progress = Iterator[tuple[str | None, dict[str, Any]]]
+
+
+def add_endpoints(ctx: Context) -> None:
+    """Add `/face_exemplar`, `/face_translate`, `/face_animate` and `/face_puppet` to the page."""
+    _add_exemplar(ctx)
+    _add_translate(ctx)
+    _add_animate(ctx)
+    _add_puppet(ctx)
+
+
+def _add_exemplar(ctx: Context) -> None:
+    def face_exemplar(
+        source: Image.Image | None,
+        target: Image.Image | None,
+        strength: float = 0.5,
+        region: str = "all",
+        size: float = 256,
+        num_steps: float = 72,
+    ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
+        """A face with the features of another; previews come first, the last answer is the result.
+
+        The largest face of each picture is taken.
+
+        Args:
+            source: A picture with the face that changes and keeps its pose.
+            target: A picture with the face whose features it takes.
+            strength: 0 leaves the source as it is, 1 takes most of the target's features.
+            region: What may change: all, eyes, mouth, skin or hair.
+            size: Side of the face in pixels, 64 to 512.
+            num_steps: Steps over all sizes, 3 to 1000.
+
+        Returns:
+            The source's picture with the new face (none before the end), the face alone, and the
+            settings with the share that is done.
+        """
+        values = (strength, region, size, num_steps)
+        config = read_config(ExemplarConfig, dict(zip(EXEMPLAR, values, strict=True)))
+        first, second = _find(source, ctx, "source picture"), _find(target, ctx, "target picture")
+        run = ExemplarRun(
+            picture=first.picture, source=first.aligned, target=second.aligned, config=config
+        )
+        shown_at = 0.0
+        for _ in run.steps(ctx):
+            if time.monotonic() - shown_at >= REFRESH and not run.finished:
+                shown_at = time.monotonic()
+                done = round(run.index / run.total, 3)
+                yield None, images.to_pil(run.result()), run.settings() | {"done": done}
+        files = run.save()
+        yield str(files["whole"]), str(files["crop"]), run.settings() | {"done": 1.0}
+
+    pictures = [_picture("Source"), _picture("Target")]
+    outputs = [_result("Picture with the new face"), _result("Face"), _figures()]
+    _offer(face_exemplar, [*pictures, *_fields(ExemplarConfig, EXEMPLAR)], outputs, **MODEL)
+
+
+def _add_translate(ctx: Context) -> None:
+    first = next(iter(ctx.translators), "")
+
+    def face_translate(
+        picture: Image.Image | None, direction: str = first
+    ) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
+        """A face in another domain, at once. The largest face of the picture is taken.
+
+        Args:
+            picture: A picture with a face that looks at you.
+            direction: Which way, such as to-drawn.
+
+        Returns:
+            The picture with the translated face, the face alone at 256 pixels (the generator works
+            at 64), and what the loss sees.
+        """
+        if direction not in ctx.translators:
+            known = ", ".join(ctx.translators)
+            raise ValueError(f"direction must be one of {known}, got {direction!r}.")
+        made = translate_face(ctx, _find(picture, ctx, "picture"), direction)
+        term = measure_target(ctx, made.translation, direction)
+        return images.to_pil(made.whole), images.to_pil(made.after), figures_of(made, term)
+
+    direction = gr.Radio(list(ctx.translators), value=first, label="Direction", visible=False)
+    outputs = [_result("Picture with the translated face"), _result("Face"), _figures()]
+    _offer(face_translate, [_picture("Picture"), direction], outputs, **INSTANT)
+
+
+def _add_animate(ctx: Context) -> None:
+    def face_animate(
+        picture: Image.Image | None,
+        clip: str | None,
+        num_steps: float = ANIMATION.num_steps,
+        size: float = ANIMATION.size,
+        source_weight: float = ANIMATION.source_weight,
+        seed: float = ANIMATION.seed,
+    ) -> Progress:
+        """A picture moved by a clip; progress comes first, the last answer is the film.
+
+        Args:
+            picture: The picture that is to move; its largest face is taken.
+            clip: A film of a face: its first 3 seconds, the middle square of each frame.
+            num_steps: Steps of training, 20 to 2000.
+            size: Side of the result in pixels, 64 to 256, a multiple of 32.
+            source_weight: Pull towards the clip's frame: pose and expression, 0 to 2.
+            seed: Of the order of frames and of the network.
+
+        Returns:
+            An MP4, clip and result side by side (none before the end), and the settings with the
+            share that is done.
+        """
+        values = (num_steps, size, source_weight, seed)
+        config = _configure(ANIMATION, dict(zip(ANIMATE, values, strict=True)))
+        _need(clip, "clip")
+        face = _find(picture, ctx, "picture").align(256, SAME_AS_DRIVER)
+        yield from _film(start_animation(face.crop, open_clip(str(clip)), config), ctx)
+
+    inputs = [_picture("Picture"), _clip("Clip"), *_fields(AnimationConfig, ANIMATE, ANIMATION)]
+    _offer(face_animate, inputs, [_film_result(), _figures()], **MODEL)
+
+
+def _add_puppet(ctx: Context) -> None:
+    def face_puppet(
+        driver: str | None,
+        puppet: str | None,
+        new: str | None,
+        num_steps: float = PUPPET.num_steps,
+        size: float = PUPPET.size,
+        seed: float = PUPPET.seed,
+    ) -> Progress:
+        """A puppet learnt from pairs of frames and steered by a new clip.
+
+        Args:
+            driver: A film of a face; of each film the first 3 seconds are used.
+            puppet: A film of equal length in which the puppet does the same at the same time.
+            new: Another film of the driver, which steers the puppet.
+            num_steps: Steps of training, 20 to 2000.
+            size: Side of the result in pixels, 64 to 256, a multiple of 32.
+            seed: Of the order of frames and of the network.
+
+        Returns:
+            An MP4, new clip and puppet side by side (none before the end), and the settings with
+            the share that is done.
+        """
+        values = (num_steps, size, seed)
+        config = _configure(PUPPET, dict(zip(STEER, values, strict=True)))
+        named = {"driver": driver, "puppet": puppet, "new": new}
+        for name, path in named.items():
+            _need(path, f"{name} clip")
+        driving, led, steering = (open_clip(str(path)) for path in named.values())
+        yield from _film(start_puppet(driving, led, steering, config), ctx)
+
+    inputs = [*map(_clip, ("Driver", "Puppet", "New")), *_fields(AnimationConfig, STEER, PUPPET)]
+    _offer(face_puppet, inputs, [_film_result(), _figures()], **MODEL)
+
+
+# ------------------------------------------------------------------------------------- parts
+
+
+def _find(picture: Image.Image | None, ctx: Context, what: str) -> ChosenFace:
+    _need(picture, what)
+    return find_largest(picture, ctx.find_faces, what=what)  # pyright: ignore[reportArgumentType]
+
+
+def _need(given: Any, what: str) -> None:
+    if given is None:
+        raise ValueError(f"The {what} is missing: send one.")
+
+
+def _configure(defaults: AnimationConfig, values: dict[str, Any]) -> AnimationConfig:
+    read = read_config(AnimationConfig, values)
+    return replace(defaults, **{name: getattr(read, name) for name in values})
+
+
+def _film(run: ClipRun, ctx: Context) -> Progress:
+    """Progress, then the film."""
+    shown_at = 0.0
+    for _ in run.steps(ctx):
+        if run.step and time.monotonic() - shown_at >= REFRESH and not run.finished:
+            shown_at = time.monotonic()
+            yield None, run.settings() | {"done": round(run.step.index / run.step.total, 3)}
+    yield str(run.export("mp4")["mp4"]), run.settings() | {"done": 1.0}
+
+
+def _offer(handler: Any, inputs: list[Any], outputs: list[Any], **queue: Any) -> None:
+    gr.Button(visible=False).click(
+        readable(handler), inputs, outputs, api_name=handler.__name__, **queue
+    )
+
+
+def _fields(kind: type, names: tuple[str, ...], defaults: Any = None) -> list[Any]:
+    known = options_of(kind)
+    with gr.Row(visible=False):
+        fields = [control_for(known[name]) for name in names]
+    for name, field in zip(names, fields, strict=True):
+        field.value = getattr(defaults, name) if defaults else field.value
+    return fields
+
+
+def _picture(label: str) -> SafeImage:
+    return SafeImage(label=label, visible=False)
+
+
+def _clip(label: str) -> gr.Video:
+    # without its sound Gradio would need the program ffmpeg
+    return gr.Video(label=label, include_audio=True, visible=False)
+
+
+def _result(label: str) -> gr.Image:
+    return gr.Image(label=label, format="png", visible=False)
+
+
+def _film_result() -> gr.Video:
+    return gr.Video(label="Film, MP4", visible=False)
+
+
+def _figures() -> gr.JSON:
+    return gr.JSON(label="Settings and figures", visible=False)
