@@ -21,6 +21,10 @@ def test_a_visitor_drags_a_point_and_the_keys_do_it_too(app, browser):
     open_section(visit, "Toys")
     toy = visit.page.locator("#cx-toys-row")
     told = toy.locator(".cxt-told")
+    # What arrives late moves what stands below it: drag when all of the section is there.
+    expect(visit.page.locator("#cx-toys-points .cxt-told")).to_contain_text(
+        "spread over", timeout=SLOW
+    )
     toy.get_by_role("button", name="among three").click()
     expect(told).to_contain_text("undecided", timeout=SLOW)
     plane = toy.locator("canvas").first
