@@ -17,7 +17,7 @@ from cxdemo.ui.tabs import (
     style_transfer,
     super_resolution,
 )
-from cxdemo.ui.theme import STYLE_SHEETS, build_theme
+from cxdemo.ui.theme import HEAD_SCRIPT, STYLE_SHEETS, build_theme
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),
@@ -88,6 +88,7 @@ def launch_options() -> dict[str, Any]:
         "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,
+        "head": f"<script>{HEAD_SCRIPT.read_text(encoding='utf-8')}</script>",
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,

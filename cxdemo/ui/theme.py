@@ -9,6 +9,7 @@ from gradio.themes.utils import colors
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLE_SHEETS = [ASSETS / name for name in ("cxdemo.css", "face.css", "lab.css")]
+HEAD_SCRIPT = ASSETS / "event_stream.js"
 
 _INK = colors.Color(
     name="ink",
