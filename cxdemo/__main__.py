@@ -15,12 +15,12 @@ from pathlib import Path
 from cxdemo import checkpoints, images
 from cxdemo.commands import face, lab
 from cxdemo.commands.terminal import add_flag, draw_bar
+from cxdemo.grids import cell_at
 from cxdemo.networks import Upscaler
 from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import (
     PatchSimilarity,
     PatchSimilarityConfig,
-    cell_at,
     extract_map,
 )
 from cxdemo.pipelines.style_transfer import (

@@ -171,6 +171,22 @@ def from_pyramid(pyramid: list[Tensor]) -> Tensor:
     return image
 
 
+def carry_change(image: Tensor, start: Tensor, larger_start: Tensor) -> Tensor:
+    """What was changed at one size, put on the start of a larger one: its details stay sharp.
+
+    Shape:
+        - image, start: (N, 3, h, w) in [0, 1].
+        - larger_start: (N, 3, H, W) in [0, 1]; returns its shape, clamped to [0, 1].
+    """
+    return (larger_start + enlarge(image - start, larger_start)).clamp(0, 1)
+
+
+def enlarge(image: Tensor, like: Tensor) -> Tensor:
+    """The image at the height and width of another, bicubic."""
+    size = (like.shape[2], like.shape[3])
+    return F.interpolate(image, size=size, mode="bicubic", align_corners=False)
+
+
 def total_variation(image: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels, down plus across: (N, 3, H, W) -> ()."""
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()

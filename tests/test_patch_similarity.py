@@ -18,7 +18,6 @@ from cxdemo.pipelines.patch_similarity import (
     PatchSimilarity,
     PatchSimilarityConfig,
     Survey,
-    cell_at,
     compare_layers,
     extract_map,
     fit_picture,
@@ -287,15 +286,6 @@ def test_a_cell_holds_the_window_around_its_first_pixel():
     corner = cells[0, :, 0, 0].view(3, 5, 5)
     assert torch.equal(corner[:, 2:, 2:], image[0, :, :3, :3])
     assert torch.equal(corner[:, :3, :3], image[0, :, :1, :1].expand(3, 3, 3))
-
-
-def test_places_fall_into_cells():
-    grid = (3, 5)
-    assert cell_at(0, 0, grid) == (0, 0)
-    assert cell_at(1, 1, grid) == (2, 4)
-    assert cell_at(0.999, 0.34, grid) == (1, 4)
-    assert cell_at(0.2, 0.32, grid) == (0, 1)
-    assert cell_at(-0.1, 1.1, grid) == (2, 0)
 
 
 def test_mean_colors_are_those_of_the_cells():

@@ -20,6 +20,7 @@ from cxdemo.images import resize
 from cxdemo.networks import CascadedRefinement
 from cxdemo.optimize import Clock
 from cxdemo.options import check_options, option
+from cxdemo.palette import palette_distance
 
 SOURCE_LAYERS = ("conv4_2",)
 MAX_POSITIONS = 1024
@@ -351,7 +352,7 @@ class _Stage:
 
     def _palette(self, image: Tensor, target: Tensor) -> Tensor:
         """Colours of the whole; of a pair, which is roughly aligned, of its parts as well."""
-        whole = _palette(image, target)
+        whole = palette_distance(image, target)
         if len(self.targets) == 1:
             return whole
         return whole + torch.stack([_parts(image, target, grid) for grid in PARTS]).sum()
@@ -381,24 +382,10 @@ def _thin(features: Tensor) -> Tensor:
     return features
 
 
-def _palette(image: Tensor, target: Tensor) -> Tensor:
-    """Distance of mean and covariance of the colours, ()."""
-    (mean, covariance), (wanted_mean, wanted) = _moments(image), _moments(target)
-    return 3 * (mean - wanted_mean).square().mean() + (covariance - wanted).abs().mean()
-
-
 def _parts(image: Tensor, target: Tensor, grid: int) -> Tensor:
     """Distance of the mean colours of the cells of a grid, ()."""
     one, other = (F.adaptive_avg_pool2d(picture, grid) for picture in (image, target))
     return (one - other).abs().mean()
-
-
-def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
-    """(1, 3, H, W) -> mean (1, 3, 1) and covariance (1, 3, 3) of the colours."""
-    colours = image.flatten(2)  # (1, 3, H W)
-    mean = colours.mean(dim=2, keepdim=True)
-    centred = colours - mean
-    return mean, centred @ centred.mT / colours.shape[2]
 
 
 def _stages(config: AnimationConfig) -> list[tuple[int, int]]:

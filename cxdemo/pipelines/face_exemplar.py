@@ -23,8 +23,9 @@ from cxdemo.contextual import (
 )
 from cxdemo.faces import REGIONS
 from cxdemo.features import load_features
+from cxdemo.grids import box_of, cell_at
 from cxdemo.images import resize
-from cxdemo.optimize import Clock, Step, optimize_pixels, total_variation
+from cxdemo.optimize import Clock, Step, carry_change, optimize_pixels, total_variation
 from cxdemo.options import check_options, option
 from cxdemo.palette import color_moments, match_colors, region_hues
 
@@ -203,7 +204,7 @@ def _run(
     index, total = 0, sum(steps for _, steps in config.stages)
     for side, steps in config.stages:
         at_size = _fit(colored, side)
-        image = at_size if image is None else _carry_change(image, smaller, at_size)
+        image = at_size if image is None else carry_change(image, smaller, at_size)
         smaller = at_size
         objective = ExemplarObjective(
             _fit(source, side), _fit(target, side), at_size, config, features,
@@ -359,7 +360,7 @@ class ExemplarExplanation:
         affinity = self.affinity(position)[0]  # (Py,)
         values, indices = affinity.topk(min(count, len(affinity)))
         return [
-            FaceMatch(_box(int(i), self.y.size), float(v))
+            FaceMatch(box_of(int(i), self.y.size), float(v))
             for v, i in zip(values, indices, strict=True)
         ]
 
@@ -375,8 +376,7 @@ class ExemplarExplanation:
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of the map under a place of the result."""
-        rows, columns = self.grid
-        return min(rows - 1, max(0, int(y * rows))), min(columns - 1, max(0, int(x * columns)))
+        return cell_at(x, y, self.grid)
 
 
 # ------------------------------------------------------------------------------------- parts
@@ -401,19 +401,6 @@ def _fit_mask(mask: Tensor | None, side: int) -> Tensor | None:
     if mask is None or mask.shape[-1] == side:
         return mask
     return F.interpolate(mask, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
-
-
-def _carry_change(image: Tensor, smaller: Tensor, larger: Tensor) -> Tensor:
-    """The change made at a smaller size, put on the start at this size: details stay sharp."""
-    side = larger.shape[-1]
-    change = F.interpolate(image - smaller, (side, side), mode="bicubic", align_corners=False)
-    return (larger + change).clamp(0, 1)
-
-
-def _box(index: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Cell of a map, as shares of its sides: left, top, right, bottom."""
-    row, column = divmod(index, size[1])
-    return (column / size[1], row / size[0], (column + 1) / size[1], (row + 1) / size[0])
 
 
 def _check_face(name: str, face: Tensor, mask: Tensor | None) -> None:

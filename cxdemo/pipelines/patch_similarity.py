@@ -25,11 +25,11 @@ from cxdemo.contextual import (
     contextual_target,
 )
 from cxdemo.features import LAYERS, PatchFeatures, check_layers, load_features
+from cxdemo.grids import Cell
 from cxdemo.images import resize
 from cxdemo.options import check_options, option
 
 Extractor = Callable[[Tensor], Mapping[str, Tensor]]
-Cell = tuple[int, int]  # row, column
 
 RGB = "rgb"
 PATCH_SIZE, PATCH_STRIDE = 5, 2  # pixels; the paper's experiment on misaligned crops
@@ -471,12 +471,6 @@ def shuffle_pixels(image: Tensor, *, seed: int = 0) -> Tensor:
         image.shape[2] * image.shape[3], generator=torch.Generator().manual_seed(seed)
     )
     return image.flatten(2)[:, :, order.to(image.device)].view_as(image)
-
-
-def cell_at(x: float, y: float, grid: Cell) -> Cell:
-    """Row and column of the cell under a place, given as shares of width and height in [0, 1]."""
-    rows, columns = grid
-    return min(rows - 1, max(0, int(y * rows))), min(columns - 1, max(0, int(x * columns)))
 
 
 def _options(config: PatchSimilarityConfig) -> dict[str, Any]:

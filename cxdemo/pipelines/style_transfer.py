@@ -23,8 +23,16 @@ from cxdemo.contextual import (
     contextual_target,
 )
 from cxdemo.features import LAYERS, check_layers, load_features
+from cxdemo.grids import box_of, cell_at
 from cxdemo.images import fit_long_side
-from cxdemo.optimize import Clock, Step, optimize_pixels, total_variation
+from cxdemo.optimize import (
+    Clock,
+    Step,
+    carry_change,
+    enlarge,
+    optimize_pixels,
+    total_variation,
+)
 from cxdemo.options import check_options, option
 from cxdemo.palette import color_moments, match_colors, region_hues
 
@@ -309,9 +317,9 @@ def _run(
         if image is None:
             image = _start(colored, config)
         elif config.init == "content":
-            image = _carry_change(image, smaller, colored)
+            image = carry_change(image, smaller, colored)
         else:
-            image = _enlarge(image, small).clamp(0, 1)
+            image = enlarge(image, small).clamp(0, 1)
         smaller = colored
         objective = StyleObjective(small, styles, shares, config, features)
         start = image
@@ -464,16 +472,6 @@ def _start(content: Tensor, config: StyleTransferConfig) -> Tensor:
     return torch.rand(content.shape, generator=generator).to(content)
 
 
-def _carry_change(image: Tensor, smaller: Tensor, content: Tensor) -> Tensor:
-    """The change made at a smaller size, put on the content at this size: details stay sharp."""
-    return (content + _enlarge(image - smaller, content)).clamp(0, 1)
-
-
-def _enlarge(image: Tensor, like: Tensor) -> Tensor:
-    size = (like.shape[2], like.shape[3])
-    return F.interpolate(image, size=size, mode="bicubic", align_corners=False)
-
-
 def _shares(styles: Sequence[Tensor], weights: Sequence[float] | None) -> list[float]:
     if not styles:
         raise ValueError("Style transfer needs at least one style image, got none.")
@@ -555,21 +553,14 @@ class StyleExplanation:
             )[0, 0]  # (Py,)
             values, indices = affinity.topk(min(count, len(affinity)))
             matches += [
-                StyleMatch(style, _box(int(i), target.size), float(v))
+                StyleMatch(style, box_of(int(i), target.size), float(v))
                 for v, i in zip(values, indices, strict=True)
             ]
         return sorted(matches, key=lambda m: -m.affinity)[:count]
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of the map under a place of the result."""
-        rows, columns = self.grid
-        return min(rows - 1, max(0, int(y * rows))), min(columns - 1, max(0, int(x * columns)))
-
-
-def _box(index: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Cell of a map, as shares of its sides: left, top, right, bottom."""
-    row, column = divmod(index, size[1])
-    return (column / size[1], row / size[0], (column + 1) / size[1], (row + 1) / size[0])
+        return cell_at(x, y, self.grid)
 
 
 def load_preset(name: str, **changes: Any) -> StyleTransferConfig:

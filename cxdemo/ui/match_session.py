@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from cxdemo import images
+from cxdemo.grids import cell_at
 from cxdemo.pipelines.patch_similarity import (
     RGB,
     Answer,
     PatchSimilarity,
     PatchSimilarityConfig,
     Survey,
-    cell_at,
     extract_map,
     fit_picture,
 )
