@@ -44,10 +44,10 @@ def match_colors(
 
 
 def color_moments(image: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean (1, 3, 1) and covariance (1, 3, 3) of the colours, weighted by a mask.
+    """Mean (N, 3, 1) and covariance (N, 3, 3) of each image's colours, weighted by a mask.
 
     Shape:
-        - image: (1, 3, H, W); mask: (1, 1, H, W) in [0, 1], not all 0. None: everywhere.
+        - image: (N, 3, H, W); mask: (1, 1, H, W) in [0, 1], not all 0. None: everywhere.
     """
     colors = image.flatten(2)  # (1, 3, H W)
     if mask is None:
@@ -58,6 +58,18 @@ def color_moments(image: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Te
     mean = (weights * colors).sum(dim=2, keepdim=True)
     centred = colors - mean
     return mean, (weights * centred) @ centred.mT
+
+
+def palette_distance(x: Tensor, y: Tensor) -> Tensor:
+    """How far mean and covariance of the colours are apart, image by image, ().
+
+    3 |mean_x - mean_y|^2 + |cov_x - cov_y|, each averaged over its entries.
+
+    Shape:
+        - x, y: (N, 3, H, W) in [0, 1]; heights and widths may differ.
+    """
+    (mean, covariance), (wanted_mean, wanted) = color_moments(x), color_moments(y)
+    return 3 * (mean - wanted_mean).square().mean() + (covariance - wanted).abs().mean()
 
 
 def region_hues(image: Tensor) -> Tensor:

@@ -141,6 +141,10 @@ def test_least_squares_adversaries():
     assert float(
         discriminator_loss(torch.tensor([1.0, 0.5]), torch.tensor([0.0, 1.0]))
     ) == pytest.approx((0.125 + 0.5) / 2)
+    ones, zeros = torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)
+    assert float(discriminator_loss(ones, zeros)) == 0
+    assert float(discriminator_loss(zeros, ones)) == 1
+    assert float(generator_loss(ones)) == 0
 
 
 def test_the_judge_learns_to_tell_noise_from_flat_colour():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cxdemo.palette import color_moments, match_colors
+from cxdemo.palette import color_moments, match_colors, palette_distance
 
 
 def halves():
@@ -45,3 +45,13 @@ def test_colours_are_taken_from_the_region_of_the_reference():
     reference[:, 1] = 0.25
     matched = match_colors(image, reference, reference_mask=mask)
     assert matched.mean(dim=(2, 3))[0].tolist() == pytest.approx([1, 0.25, 0], abs=0.01)
+
+
+def test_the_distance_of_palettes_has_its_closed_form():
+    x, y = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    y[:, 0] = 0.3  # the mean moves by 0.3 in one channel of three
+    assert float(palette_distance(x, y)) == pytest.approx(3 * 0.09 / 3)
+    x[:, 1, :2] = 1.0  # half 1, half 0: variance 1 / 4, mean 1 / 2
+    assert float(palette_distance(x, torch.zeros_like(x))) == pytest.approx(
+        0.25 + 0.25 / 9, rel=1e-4
+    )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cxdemo.networks import Upscaler
 from cxdemo.training import upscaler_run
-from cxdemo.training.export_upscaler import export, write_record
+from cxdemo.training.export_upscaler import export
 from cxdemo.training.loop import save_network, step_size_at, update_average
 from cxdemo.training.photos import (
     LARGE,
@@ -29,10 +29,9 @@ from cxdemo.training.photos import (
     load_photo,
     split_photos,
 )
+from cxdemo.training.records import write_record
 from cxdemo.training.upscaler_config import PHASES, TrainingConfig
 from cxdemo.training.upscaler_losses import (
-    adversarial_loss,
-    discriminator_loss,
     low_frequency_loss,
     phase_loss,
     upscaler_losses,
@@ -152,15 +151,6 @@ def test_phase_loss_hardly_sees_irregular_texture():
     assert float(phase_loss(x + noise, x)) == pytest.approx(expected, rel=0.1)
 
 
-def test_least_squares_scores():
-    ones, zeros = torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)
-    assert float(discriminator_loss(ones, zeros)) == 0
-    assert float(discriminator_loss(zeros, ones)) == 1
-    assert float(discriminator_loss(ones / 2, ones / 2)) == 0.25
-    assert float(adversarial_loss(ones)) == 0
-    assert float(adversarial_loss(zeros)) == 0.5
-
-
 def test_every_phase_has_the_terms_of_its_name():
     x, y = smooth_image(), smooth_image().flip(2)
     judge = torch.nn.Conv2d(3, 1, 1)
@@ -254,7 +244,7 @@ def test_a_run_leaves_pictures_and_its_best_parameters(photos, tmp_path):
         "state.pt",
         "validation.png",
     }
-    with pytest.raises(ValueError, match="is the state of phase mse, not of cx"):
+    with pytest.raises(ValueError, match="a run with phase mse, not cx"):
         tiny_run(tmp_path, photos, "cx")
 
 
@@ -270,7 +260,7 @@ def test_only_the_compact_upscaler_becomes_a_checkpoint(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text()) == {"sr-cx-gan": record}
     assert '"head.weight": [48, 3, 3, 3],' in (tmp_path / "manifest.json").read_text()
     save_network(torch.nn.Linear(1, 1), tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="not the parameters of the compact upscaler"):
+    with pytest.raises(ValueError, match="not the parameters of the app's Upsc"):
         export(tmp_path / "other.safetensors", "cx", tmp_path)
 
 

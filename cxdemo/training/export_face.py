@@ -8,14 +8,11 @@ It writes `face_to_drawn.safetensors` and the record `face-to-drawn` of `manifes
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-
 from cxdemo.networks import CascadedRefinement
-from cxdemo.training.export_upscaler import store, write_record
+from cxdemo.training.records import read_parameters, run_export, store
 
 SOURCES = {
     "to-drawn": "this project, trained on faces drawn by gan-face-generate and facesjs",
@@ -30,10 +27,7 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
     Raises:
         ValueError: The parameters are not those of the generator.
     """
-    state = load_file(network)
-    expected = {key: value.shape for key, value in CascadedRefinement().state_dict().items()}
-    if {key: value.shape for key, value in state.items()} != expected:
-        raise ValueError(f"{network} has not the parameters of the generator: name another.")
+    state = read_parameters(network, CascadedRefinement())
     return store(
         state,
         out / f"face_{name.replace('-', '_')}.safetensors",
@@ -44,15 +38,9 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Command line of this file."""
-    parser = argparse.ArgumentParser(prog="python -m cxdemo.training.export_face")
-    parser.add_argument("--network", type=Path, required=True, help="safetensors of a run")
-    parser.add_argument("--name", choices=tuple(SOURCES), required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the file")
-    args = parser.parse_args(argv)
-    record = export(args.network, args.name, args.out)
-    write_record(args.out / "manifest.json", f"face-{args.name}", record)
-    print(args.out / record["shards"][0]["file"])
-    return 0
+    return run_export(
+        argv, export, module="cxdemo.training.export_face", names=SOURCES, prefix="face"
+    )
 
 
 if __name__ == "__main__":

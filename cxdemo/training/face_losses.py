@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cxdemo.contextual import contextual_loss
 from cxdemo.features import VGGFeatures
+from cxdemo.palette import palette_distance
 from cxdemo.training.face_config import FaceTrainingConfig
 
 CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
@@ -61,28 +62,8 @@ def contextual_terms(
     return {
         "target": torch.stack(to_target).sum(),
         "source": config.source_weight * torch.stack(to_source).sum(),
-        "palette": config.palette_weight * palette_loss(transformed, target),
+        "palette": config.palette_weight * palette_distance(transformed, target),
     }
-
-
-def palette_loss(x: Tensor, y: Tensor) -> Tensor:
-    """How far the colours' mean and covariance are apart, image by image, ().
-
-    3 |mean_x - mean_y|^2 + |cov_x - cov_y|, each averaged over its entries.
-
-    Shape:
-        - x, y: (N, 3, H, W) in [0, 1].
-    """
-    (mean, covariance), (wanted_mean, wanted) = _moments(x), _moments(y)
-    return 3 * (mean - wanted_mean).square().mean() + (covariance - wanted).abs().mean()
-
-
-def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, 3, H, W) -> mean (N, 3, 1) and covariance (N, 3, 3) of the colours."""
-    colors = image.flatten(2)  # (N, 3, H W)
-    mean = colors.mean(dim=2, keepdim=True)
-    centred = colors - mean
-    return mean, centred @ centred.mT / colors.shape[2]
 
 
 def cycle_terms(

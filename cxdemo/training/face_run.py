@@ -14,12 +14,18 @@ from torch import Tensor, nn
 
 from cxdemo import images
 from cxdemo.features import load_features
+from cxdemo.losses import discriminator_loss
 from cxdemo.networks import CascadedRefinement, PatchDiscriminator
 from cxdemo.training.face_config import FaceTrainingConfig
 from cxdemo.training.face_data import Faces, Pairs, describe, transport_plan
 from cxdemo.training.face_losses import contextual_terms, cycle_terms
-from cxdemo.training.loop import replace_file, save_network, step_size_at, update_average
-from cxdemo.training.upscaler_losses import discriminator_loss
+from cxdemo.training.loop import (
+    load_state,
+    save_network,
+    save_state,
+    step_size_at,
+    update_average,
+)
 
 GENERATORS = ("generator", "back")
 """To the targets; and back, which only the peer has."""
@@ -220,7 +226,7 @@ class FaceRun:
         for name, average in self.averages.items():
             save_network(average, self.folder / f"{name}.safetensors")
         unwrap = self.accelerator.unwrap_model
-        state: dict[str, Any] = {
+        state = {
             "config": self.config.as_dict(),
             "step": self.step,
             "cpu_seconds": self.cpu_seconds,
@@ -228,19 +234,14 @@ class FaceRun:
             "modules": {name: unwrap(module).state_dict() for name, module in self.modules.items()},
             "optimizers": {name: adam.state_dict() for name, adam in self.optimizers.items()},
         }
-        replace_file(self.folder / "state.pt", lambda path: torch.save(state, path))
+        save_state(self.folder, state)
 
     def _resume(self) -> None:
         """Goes on from `state.pt`, if there is one."""
-        path = self.folder / "state.pt"
-        if not path.is_file():
+        same = ("method", self.config.method)
+        state = load_state(self.folder, self.accelerator.device, same=same)
+        if not state:
             return
-        state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
-        if state["config"]["method"] != self.config.method:
-            raise ValueError(
-                f"{path} is the state of a run of {state['config']['method']}, not of "
-                f"{self.config.method}: choose another folder with --folder."
-            )
         self.step, self.cpu_seconds = state["step"], state["cpu_seconds"]
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])

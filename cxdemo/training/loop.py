@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,6 +43,35 @@ def save_network(network: nn.Module, path: Path) -> None:
 
     state = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
     replace_file(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Writes `state.pt`, replaced as a whole; its "config" is what `load_state` compares."""
+    replace_file(folder / "state.pt", lambda path: torch.save(state, path))
+
+
+def load_state(folder: Path, device: torch.device, *, same: tuple[str, str]) -> dict[str, Any]:
+    """The state of an earlier run in the folder; empty if there is none.
+
+    Args:
+        folder: Of the run.
+        device: Where its tensors go.
+        same: An option and the value that the earlier run must have had, too.
+
+    Raises:
+        ValueError: It had another one.
+    """
+    path = folder / "state.pt"
+    if not path.is_file():
+        return {}
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    name, wanted = same
+    if state["config"][name] != wanted:
+        raise ValueError(
+            f"{path} is the state of a run with {name} {state['config'][name]}, not {wanted}: "
+            "choose another folder with --folder."
+        )
+    return state
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:

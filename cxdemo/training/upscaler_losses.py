@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxdemo.contextual import contextual_loss
+from cxdemo.losses import generator_loss
 from cxdemo.training.photos import blur
 from cxdemo.training.upscaler_config import TrainingConfig
 
@@ -53,20 +54,6 @@ def phase_loss(x: Tensor, y: Tensor, *, scale: int = 4, sigma: float = 1.5) -> T
     return low_frequency_loss(phases_x, phases_y, sigma=sigma)
 
 
-def discriminator_loss(scores_real: Tensor, scores_fake: Tensor) -> Tensor:
-    """Least squares: photos should score 1, upscaled images 0. Scores of any shape -> ().
-
-    Source:
-        Mao et al., "Least Squares Generative Adversarial Networks", arXiv:1611.04076, Eq. 2.
-    """
-    return ((scores_real - 1).square().mean() + scores_fake.square().mean()) / 2
-
-
-def adversarial_loss(scores_fake: Tensor) -> Tensor:
-    """Least squares: upscaled images want to score 1. Scores of any shape -> ()."""
-    return (scores_fake - 1).square().mean() / 2
-
-
 def upscaler_losses(
     upscaled: Tensor,
     high_res: Tensor,
@@ -93,7 +80,7 @@ def upscaler_losses(
             upscaled, high_res, features, config, offset
         )
     if config.gan_weight and discriminator is not None:
-        losses["gan"] = config.gan_weight * adversarial_loss(discriminator(upscaled))
+        losses["gan"] = config.gan_weight * generator_loss(discriminator(upscaled))
     return losses
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cxdemo import images
 from cxdemo.features import load_features
+from cxdemo.losses import discriminator_loss
 from cxdemo.metrics import psnr_y
 from cxdemo.networks import (
     PatchDiscriminator,
@@ -24,13 +25,18 @@ from cxdemo.networks import (
     srresnet,
     upscale_bicubic,
 )
-from cxdemo.training.loop import replace_file, save_network, step_size_at, update_average
+from cxdemo.training.loop import (
+    load_state,
+    save_network,
+    save_state,
+    step_size_at,
+    update_average,
+)
 from cxdemo.training.photos import Crops, Degradation, load_photo, round_to_bytes, split_photos
 from cxdemo.training.upscaler_config import TrainingConfig
 from cxdemo.training.upscaler_losses import (
     OFFSETS,
     Features,
-    discriminator_loss,
     low_frequency_loss,
     perceptual_distance,
     upscaler_losses,
@@ -238,19 +244,14 @@ class Run:
         if self.discriminator is not None and self.discriminator_optimizer is not None:
             state["discriminator"] = unwrap(self.discriminator).state_dict()
             state["discriminator_optimizer"] = self.discriminator_optimizer.state_dict()
-        replace_file(self.folder / "state.pt", lambda path: torch.save(state, path))
+        save_state(self.folder, state)
 
     def _resume(self) -> None:
         """Goes on from `state.pt`, if there is one."""
-        path = self.folder / "state.pt"
-        if not path.is_file():
+        same = ("phase", self.config.phase)
+        state = load_state(self.folder, self.accelerator.device, same=same)
+        if not state:
             return
-        state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
-        if state["config"]["phase"] != self.config.phase:
-            raise ValueError(
-                f"{path} is the state of phase {state['config']['phase']}, not of "
-                f"{self.config.phase}: choose another folder with --folder."
-            )
         unwrap = self.accelerator.unwrap_model
         self.step, self.best = state["step"], state["best"]
         unwrap(self.network).load_state_dict(state["network"])
