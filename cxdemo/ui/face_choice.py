@@ -55,6 +55,11 @@ class ChosenFace:
         """The chosen one, or None if there is none."""
         return self.faces[self.index] if self.faces else None
 
+    @property
+    def placed(self) -> bool:
+        """Whether somebody said where the face is: the finder, or a hand."""
+        return bool(self.faces) or self.nudge != Nudge()
+
     @cached_property
     def aligned(self) -> AlignedFace:
         """The crop at 256 pixels."""

@@ -30,6 +30,10 @@ FRAMING = Framing(apart=EYES[1][0] - EYES[0][0], down=EYES[0][1])
 SIDE = 256  # pixels of what is shown; the generator makes a quarter
 ENLARGER = "cx"
 EXAMPLES = sorted(PICTURES.glob("portrait_*.jpg"))
+UNPLACED = (
+    '<div class="cx-face-empty"><b>No face was found here.</b> Place the crop on one by hand, with '
+    "the sliders below the picture: it is translated as soon as you move it.</div>"
+)
 NOTICE = (
     "The generators are small, work at 64 × 64 pixels and learnt from generated and drawn faces "
     "only: no real person was in their training. What they call male or female is the habit of "
@@ -129,10 +133,10 @@ def _wire(page: Page, ctx: Context) -> None:
 
     def run(values: Mapping[Any, Any]) -> Updates:
         chosen = values[page.source.state]
-        if chosen is None:
+        if chosen is None or not chosen.placed:
             return {
                 page.results: gr.Column(visible=False),
-                page.empty: gr.HTML(EMPTY, visible=True),
+                page.empty: gr.HTML(UNPLACED if chosen else EMPTY, visible=True),
             }
         direction = values[page.direction]
         made = translate_face(ctx, chosen, direction)

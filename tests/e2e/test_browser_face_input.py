@@ -48,6 +48,11 @@ def test_no_face_a_broken_file_and_a_huge_picture(visit, tmp_path):
     visit.upload(picture, "cxdemo/examples/photo_mountain.jpg")
     said(visit, "No face was found here")
     expect(visit.page.locator(f"#{NAME}-right")).to_be_visible()
+    results = visit.page.locator("#cx-translate-results")
+    expect(visit.page.locator("#cx-translate")).to_contain_text("Place the crop on one by hand")
+    expect(results).to_be_hidden()
+    visit.set_number(f"{NAME}-right", 20)
+    expect(results).to_be_visible(timeout=SLOW)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"hello")
     visit.upload(picture, broken)

@@ -66,6 +66,12 @@ def test_without_a_face_the_crop_is_in_the_middle():
     assert chosen.aligned.landmarks is None
 
 
+def test_a_place_is_known_when_it_was_found_or_given_by_hand():
+    assert choose(RED).placed
+    assert not choose(BLUE).placed
+    assert choose(BLUE).correct(Nudge(down=5)).placed
+
+
 def test_another_framing_has_the_same_eyes():
     chosen = choose(RED).correct(Nudge(right=5, turn=12, size=120))
     wide, near = chosen.align(100), chosen.align(100, Framing(apart=0.5, down=0.3))
