@@ -117,12 +117,12 @@ ANIMATION = AnimationConfig()
 """Settings that a target is animated with."""
 
 PUPPET = AnimationConfig(
-    num_steps=900, source_weight=0.0, spatial_weight=0.5, step_size=3e-3, batch_size=4,
+    num_steps=1000, source_weight=0.0, spatial_weight=0.5, step_size=3e-3, batch_size=4,
     coarse_share=1.0, palette_weight=10.0,
 )  # fmt: skip
 """Settings for pairs: there is no term of the source, the pairs say what follows what.
 
-Unlike in the paper, the mean colours of small parts count as well. 540 s of one core for a clip
+Unlike in the paper, the mean colours of small parts count as well. 680 s of one core for a clip
 of 3 s.
 """
 PUPPET_CHANNELS = (64, 64, 48, 32, 16)

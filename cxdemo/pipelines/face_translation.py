@@ -62,8 +62,8 @@ _KNOWN = (
     TranslatorInfo(
         name="to-male",
         label="Female to male",
-        note="A moustache, heavier brows, shadow at the jaw; the hair stays. It is what the "
-        "generated faces of its training call male, not what we do.",
+        note="A moustache, heavier brows, shadow at the jaw, a glow at the ears; the hair stays. "
+        "It is what the generated faces of its training call male, not what we do.",
         checkpoint="face-to-male",
     ),
 )
