@@ -107,10 +107,7 @@ class StoredResult:
     def said(self) -> str:
         """Where the result comes from, as a sentence."""
         steps, seconds = self.settings["steps"], self.settings["cpu_seconds"]
-        return (
-            f"A finished example: {steps} steps, {seconds:.0f} s of one processor core. "
-            "Press Run to compute it again."
-        )
+        return f"A finished example: {steps} steps, {seconds:.0f} s of one processor core."
 
     def show_losses(self) -> str:
         """Its curves."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,10 +12,11 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.face_animation import AnimationConfig
 from cxdemo.ui.clip_examples import ClipExample, open_result
 from cxdemo.ui.clip_run import ClipRun, open_clip
-from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
+from cxdemo.ui.clip_view import show_losses, show_strip, tell_example, tell_progress
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.face_view import scroll_on
+from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
 from cxdemo.ui.options_form import control_for
 from cxdemo.ui.style_api import MODEL
 
@@ -61,12 +60,7 @@ class ClipPage:
 
 def build_controls(name: str, defaults: AnimationConfig) -> dict[str, Any]:
     """Buttons, the line of status, and the options."""
-    made: dict[str, Any] = {}
-    with gr.Row(elem_classes="cx-run-row"):
-        made["run"] = gr.Button(
-            "Run", variant="primary", scale=3, min_width=130, elem_id=f"cx-{name}-run"
-        )
-        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id=f"cx-{name}-stop")
+    made: dict[str, Any] = {**build_buttons(name)}
     made["status"] = gr.HTML(tell_progress(None), elem_id=f"cx-{name}-status")
     controls: dict[str, Any] = {}
     with gr.Accordion("Settings", open=False):
@@ -79,10 +73,12 @@ def build_controls(name: str, defaults: AnimationConfig) -> dict[str, Any]:
     return made
 
 
-def build_results(name: str, what: str) -> dict[str, Any]:
-    """The film, the strip, the losses and the downloads."""
+def build_results(name: str, what: str, example: ClipExample) -> dict[str, Any]:
+    """The film, the strip, the losses and the downloads; at first those of a finished example."""
+    stored = open_result(example)
     made: dict[str, Any] = {
         "film": gr.Video(
+            str(stored.film),
             label=what,
             interactive=False,
             autoplay=True,
@@ -91,17 +87,11 @@ def build_results(name: str, what: str) -> dict[str, Any]:
             height=300,
             elem_id=f"cx-{name}-film",
         ),
-        "strip": gr.HTML(show_strip(None), elem_id=f"cx-{name}-strip"),
+        "strip": gr.HTML(tell_example(example.title, stored.said), elem_id=f"cx-{name}-strip"),
     }
-    with gr.Row():
-        made["downloads"] = {
-            kind: gr.DownloadButton(
-                label, size="sm", visible=False, min_width=90, elem_id=f"cx-{name}-{kind}"
-            )
-            for kind, label in DOWNLOADS.items()
-        }
+    made["downloads"] = build_downloads(name, DOWNLOADS)
     with gr.Accordion("What the loss sees", open=True):
-        made["losses"] = gr.HTML(elem_id=f"cx-{name}-losses")
+        made["losses"] = gr.HTML(stored.show_losses(), elem_id=f"cx-{name}-losses")
     return made
 
 
@@ -151,21 +141,17 @@ def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -
             page.strip: show_strip(run),
             page.losses: "",
             page.status: tell_progress(run),
-            **_hide(page),
+            **offer_files(page.downloads, {}),
         }
 
     def run(run: ClipRun) -> Iterator[Updates]:
-        shown_at = time.monotonic() - REFRESH + 1
-        try:
-            for _ in run.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not run.finished:
-                    yield _progress(page, run)
-                    shown_at = time.monotonic()
-        except Exception:
-            run.stopped = True
-            yield _result(page, run)
-            raise
-        yield _result(page, run)
+        yield from follow(
+            run,
+            ctx,
+            progress=lambda: _progress(page, run),
+            result=lambda: _result(page, run),
+            every=REFRESH,
+        )
 
     def stop(run: ClipRun | None) -> Updates:
         if run is None or run.finished:
@@ -192,13 +178,11 @@ def show_example(page: ClipPage, example: ClipExample) -> Updates:
     stored = open_result(example)
     return {
         page.film: str(stored.film),
-        page.strip: "",
+        page.strip: tell_example(example.title, stored.said),
         page.losses: stored.show_losses(),
-        page.status: tell_progress(None, note=stored.said),
+        page.status: tell_progress(None, note=f"{stored.said} Press Run to compute it again."),
         page.run: gr.Button("Run", interactive=True),
-        **_hide(page),
-        page.downloads["mp4"]: _offer(stored.film),
-        page.downloads["gif"]: _offer(stored.gif()),
+        **offer_files(page.downloads, {"mp4": stored.film, "gif": stored.gif()}),
     }
 
 
@@ -212,24 +196,15 @@ def _progress(page: ClipPage, run: ClipRun) -> Updates:
 
 def _result(page: ClipPage, run: ClipRun) -> Updates:
     updates: Updates = {
+        **_progress(page, run),
         page.run: gr.Button("Run again", interactive=True),
         page.stop: _off(),
         page.state: run,
     }
-    if run.step is not None:
-        files = run.export()
-        updates[page.film] = str(files["mp4"])
-        for kind, button in page.downloads.items():
-            updates[button] = _offer(files[kind])
-    return {**_progress(page, run), **updates}
-
-
-def _offer(path: Path) -> Any:
-    return gr.DownloadButton(value=str(path), visible=True)
-
-
-def _hide(page: ClipPage) -> Updates:
-    return {button: gr.DownloadButton(visible=False) for button in page.downloads.values()}
+    if run.step is None:
+        return updates
+    files = run.export()
+    return {**updates, page.film: str(files["mp4"]), **offer_files(page.downloads, files)}
 
 
 def _off() -> gr.Button:

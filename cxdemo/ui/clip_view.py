@@ -21,10 +21,13 @@ SAYS = {
 PANEL = 128
 
 
-def show_strip(run: ClipRun | None) -> str:
+def tell_example(title: str, said: str) -> str:
+    """What stands in the place of the strip while a finished example is shown."""
+    return f'<p class="cx-hint"><b>{escape(title)}.</b> {escape(said)}</p>'
+
+
+def show_strip(run: ClipRun) -> str:
     """The frames that drive above, what the network makes of them below."""
-    if run is None:
-        return '<p class="cx-hint">The frames appear here as soon as it runs.</p>'
     frames, results = run.sample()
     said = "new driver" if run.kind == "puppet" else "driver"
     now = f"step {run.step.index}" if run.step else "before the first step"

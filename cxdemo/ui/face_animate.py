@@ -71,7 +71,7 @@ def build(ctx: Context) -> None:
             shipped = gr.Button("Use the shipped driver", size="sm", elem_id="cx-animate-shipped")
             made = build_controls("animate", ANIMATION)
         with gr.Column(scale=7, min_width=320):
-            made |= build_results("animate", "Driver and result")
+            made |= build_results("animate", "Driver and result", ANIMATIONS[0])
             gr.HTML(NOTICE)
     page = ClipPage(name="animate", **made, state=gr.State(None, time_to_live=3600))
     _wire_examples(page, ctx, cards, target, clip, shipped)

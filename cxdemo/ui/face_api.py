@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from cxdemo.ui.face_animate import SAME_AS_DRIVER
 from cxdemo.ui.face_choice import ChosenFace, find_largest
 from cxdemo.ui.face_domain import measure_target
 from cxdemo.ui.face_translate import figures_of, translate_face
+from cxdemo.ui.live_run import take_steps
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
 from cxdemo.ui.style_api import MODEL
@@ -74,12 +74,9 @@ def _add_exemplar(ctx: Context) -> None:
         run = ExemplarRun(
             picture=first.picture, source=first.aligned, target=second.aligned, config=config
         )
-        shown_at = 0.0
-        for _ in run.steps(ctx):
-            if time.monotonic() - shown_at >= REFRESH and not run.finished:
-                shown_at = time.monotonic()
-                done = round(run.index / run.total, 3)
-                yield None, images.to_pil(run.result()), run.settings() | {"done": done}
+        for _ in take_steps(run, ctx, every=REFRESH):
+            done = round(run.index / run.total, 3)
+            yield None, images.to_pil(run.result()), run.settings() | {"done": done}
         files = run.save()
         yield str(files["whole"]), str(files["crop"]), run.settings() | {"done": 1.0}
 
@@ -204,10 +201,8 @@ def _configure(defaults: AnimationConfig, values: dict[str, Any]) -> AnimationCo
 
 def _film(run: ClipRun, ctx: Context) -> Progress:
     """Progress, then the film."""
-    shown_at = 0.0
-    for _ in run.steps(ctx):
-        if run.step and time.monotonic() - shown_at >= REFRESH and not run.finished:
-            shown_at = time.monotonic()
+    for _ in take_steps(run, ctx, every=REFRESH):
+        if run.step:
             yield None, run.settings() | {"done": round(run.step.index / run.step.total, 3)}
     yield str(run.export("mp4")["mp4"]), run.settings() | {"done": 1.0}
 

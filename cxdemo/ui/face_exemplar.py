@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from cxdemo.ui.exemplar_view import (
 )
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
 from cxdemo.ui.face_view import scroll_on
+from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.style_api import EXPLAIN, MODEL
 
@@ -123,13 +123,7 @@ def _build_inputs(ctx: Context) -> dict[str, Any]:
         '<p class="cx-hint">Strength runs from the source with the target\'s features to the '
         "target's features in the source's pose. Only the region changes.</p>"
     )
-    with gr.Row(elem_classes="cx-run-row"):
-        made["run"] = gr.Button(
-            "Run", variant="primary", scale=3, min_width=130, elem_id="cx-exemplar-run"
-        )
-        made["stop"] = gr.Button(
-            "Stop", interactive=False, min_width=80, elem_id="cx-exemplar-stop"
-        )
+    made |= build_buttons("exemplar")
     with gr.Accordion("Advanced", open=False, elem_id="cx-exemplar-advanced"):
         controls |= {name: _control(name) for name in OPTIONS if name not in SIMPLE}
     gr.HTML(f'<p class="cxe-notice">{NOTICE}</p>', elem_id="cx-exemplar-notice")
@@ -161,13 +155,7 @@ def _build_results() -> dict[str, Any]:
                 made["matched"] = _picture("Target", "cx-exemplar-matched")
             made["told"] = gr.HTML(elem_id="cx-exemplar-told")
     made["losses"] = gr.HTML(show_losses(None), elem_id="cx-exemplar-losses")
-    with gr.Row():
-        made["downloads"] = {
-            kind: gr.DownloadButton(
-                label, size="sm", visible=False, min_width=100, elem_id=f"cx-exemplar-{kind}-file"
-            )
-            for kind, label in DOWNLOADS.items()
-        }
+    made["downloads"] = build_downloads("exemplar", DOWNLOADS)
     return made
 
 
@@ -197,17 +185,13 @@ def _wire_run(page: Page, ctx: Context) -> None:
         }
 
     def run(run: ExemplarRun, paste: bool) -> Iterator[Updates]:
-        shown_at = 0.0
-        try:
-            for _ in run.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not run.finished:
-                    yield _progress(page, run)
-                    shown_at = time.monotonic()
-        except Exception:
-            run.stopped = True
-            yield _result(page, run, paste)
-            raise
-        yield _result(page, run, paste)
+        yield from follow(
+            run,
+            ctx,
+            progress=lambda: _progress(page, run),
+            result=lambda: _result(page, run, paste),
+            every=REFRESH,
+        )
 
     def stop(run: ExemplarRun | None, paste: bool) -> Updates:
         if run is None or run.finished:
@@ -291,7 +275,6 @@ def _result(page: Page, run: ExemplarRun, whole: bool, *, stored: bool = False) 
     updates = {**_idle(page), page.state: run, page.status: tell_progress(run, stored=stored)}
     if run.image is None:
         return updates
-    files = run.save()
     return {
         **updates,
         page.live: _enlarged(run),
@@ -300,10 +283,7 @@ def _result(page: Page, run: ExemplarRun, whole: bool, *, stored: bool = False) 
         page.matched: mark_matches(run, []),
         page.told: "",
         page.losses: show_losses(run),
-        **{
-            button: gr.DownloadButton(value=str(files[kind]), visible=True)
-            for kind, button in page.downloads.items()
-        },
+        **offer_files(page.downloads, run.save()),
     }
 
 

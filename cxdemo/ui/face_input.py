@@ -37,7 +37,7 @@ from cxdemo.ui.example_faces import find_known
 from cxdemo.ui.examples import open_picture, title_of
 from cxdemo.ui.face_choice import LONG_SIDE, ChosenFace, Nudge
 from cxdemo.ui.face_view import SCRIPT, show_choice
-from cxdemo.ui.safe_image import SafeImage, read_upload
+from cxdemo.ui.safe_image import SafeImage, build_picker, read_upload
 
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -145,15 +145,12 @@ def build_face_input(
         examples: Pictures to try, of this repository.
     """
     with gr.Column(elem_id=elem_id, elem_classes="cx-face-input", min_width=260):
-        picture = SafeImage(
-            label=label,
-            format="png",
-            type="pil",
+        picture = build_picker(
+            label,
+            f"{elem_id}-picture",
             sources=["upload", "webcam", "clipboard"],
-            buttons=[],
             height=210,
-            elem_id=f"{elem_id}-picture",
-            elem_classes="cx-picker",
+            alt_text=None,
             placeholder="Drop a picture, or choose below",
         )
         build_limits(LIMITS, f"{elem_id}-picture")

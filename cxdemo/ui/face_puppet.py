@@ -56,7 +56,7 @@ def build(ctx: Context) -> None:
             clips = {name: build_clip(said, f"cx-puppet-{name}") for name, said in CLIPS.items()}
             made = build_controls("puppet", PUPPET)
         with gr.Column(scale=7, min_width=320):
-            made |= build_results("puppet", "New clip and puppet")
+            made |= build_results("puppet", "New clip and puppet", PUPPETS[0])
             gr.HTML(NOTICE)
     page = ClipPage(name="puppet", **made, state=gr.State(None, time_to_live=3600))
 

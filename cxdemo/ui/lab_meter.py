@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +14,18 @@ from PIL import Image
 from cxdemo.losses import LOSSES
 from cxdemo.options import options_of
 from cxdemo.pipelines.loss_meter import CHANGES, METER_LOSSES, MeterConfig
-from cxdemo.ui import examples, picture_cards
+from cxdemo.ui import examples
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.lab_picture import build_lab_picture, open_lab_picture
+from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
 from cxdemo.ui.meter_run import MeterRun
 from cxdemo.ui.meter_view import show_meter, show_picture, tell_meter
 from cxdemo.ui.options_form import control_for, read_config
-from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.safe_image import SafeImage
 from cxdemo.ui.style_api import MODEL
 
 OPTIONS = options_of(MeterConfig)
-PICTURES = (
-    "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
-    "photo_city_night", "photo_coffee",
-)  # fmt: skip
-LARGEST = 1024  # pixels of an upload's long side that are kept
 REFRESH = 0.3  # seconds between two updates of the page
 READINGS = 17
 STORED = examples.PICTURES / "lab" / "meter_photo_cat_chelsea.json"
@@ -82,39 +78,20 @@ def build(ctx: Context) -> None:
             made = _build_inputs()
         with gr.Column(scale=8, min_width=320):
             made |= _build_results()
-    strip = made.pop("strip")
     page = Page(**made, state=gr.State(first_run(), time_to_live=3600))
-    _wire_inputs(page, strip)
+    _wire_inputs(page)
     _wire_run(page, ctx)
 
 
 def first_run() -> MeterRun:
     """The finished run that the section opens with."""
-    picture = examples.open_picture(examples.PICTURES / f"{PICTURES[0]}.jpg")
-    return MeterRun.remember(picture, json.loads(STORED.read_text(encoding="utf-8")))
+    return MeterRun.remember(open_lab_picture(), json.loads(STORED.read_text(encoding="utf-8")))
 
 
 def _build_inputs() -> dict[str, Any]:
     made: dict[str, Any] = {}
-    paths = [examples.PICTURES / f"{name}.jpg" for name in PICTURES]
-    made["picture"] = SafeImage(
-        examples.open_picture(paths[0]),
-        label="Picture",
-        format="png",
-        type="pil",
-        sources=["upload", "clipboard"],
-        buttons=[],
-        height=150,
-        elem_id="cx-meter-picture",
-        elem_classes="cx-picker",
-        alt_text="The picture that is measured",
-        placeholder="Drop a picture of at least 128 pixels",
-    )
-    made["strip"] = picture_cards.build_thumbnails(
-        [examples.open_picture(path) for path in paths],
-        [examples.title_of(path) for path in paths],
-        label="Pictures to try",
-        elem_id="cx-meter-strip",
+    made["picture"] = build_lab_picture(
+        "meter", "meter", height=150, alt_text="The picture that is measured", **PRIVATE
     )
     controls: dict[str, Any] = {
         "change": gr.Radio(
@@ -138,11 +115,7 @@ def _build_inputs() -> dict[str, Any]:
         ),
         "bandwidth": control_for(OPTIONS["bandwidth"], elem_id="cx-meter-bandwidth"),
     }
-    with gr.Row(elem_classes="cx-run-row"):
-        made["run"] = gr.Button(
-            "Measure", variant="primary", scale=3, min_width=130, elem_id="cx-meter-run"
-        )
-        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-meter-stop")
+    made |= build_buttons("meter", "Measure")
     with gr.Row():
         made["tricks"] = {
             "shuffle": gr.Button("Shuffle patches", size="sm", min_width=110,
@@ -160,13 +133,7 @@ def _build_results() -> dict[str, Any]:
         0, READINGS - 1, 4, step=1, label="Amount, in steps", elem_id="cx-meter-place"
     )
     made["view"] = gr.HTML(show_meter(first_run(), 4), elem_id="cx-meter-view", min_height=420)
-    with gr.Row():
-        made["downloads"] = {
-            kind: gr.DownloadButton(
-                label, size="sm", visible=False, min_width=110, elem_id=f"cx-meter-{kind}"
-            )
-            for kind, label in {"png": "Figure", "json": "Settings and readings"}.items()
-        }
+    made["downloads"] = build_downloads("meter", {"png": "Figure", "json": "Settings and readings"})
     return made
 
 
@@ -181,12 +148,15 @@ def _prepare(page: Page, values: Mapping[Any, Any], trick: str = "") -> MeterRun
     return MeterRun(picture=picture, config=config, trick=trick)
 
 
-def _wire_inputs(page: Page, strip: gr.HTML) -> None:
+def _wire_inputs(page: Page) -> None:
     def show(values: Mapping[Any, Any]) -> Updates:
         try:
             run = _prepare(page, values)
         except ValueError as error:
             return {page.status: tell_meter(None, problem=str(error))}
+        shown: MeterRun | None = values[page.state]
+        if shown is not None and shown.measures_as(run):
+            return {page.status: gr.skip()}  # a component that was mounted says "change", too
         return {
             page.view: show_picture(run),
             page.status: tell_meter(None),
@@ -197,18 +167,10 @@ def _wire_inputs(page: Page, strip: gr.HTML) -> None:
     def move(run: MeterRun | None, place: int) -> Any:
         return gr.skip() if run is None else show_meter(run, int(place))
 
-    def choose(event: gr.SelectData) -> Image.Image:
-        name = PICTURES[int(event.index)]  # pyright: ignore[reportArgumentType]
-        return examples.open_picture(examples.PICTURES / f"{name}.jpg")
-
-    strip.select(choose, None, page.picture, api_name="pick_meter_picture", queue=False, **PRIVATE)
-    page.picture.upload(
-        functools.partial(accept_upload, long_side=LARGEST), page.picture, page.picture,
-        preprocess=False, api_name="accept_meter_picture", **QUICK, **PRIVATE,
-    )  # fmt: skip
     gr.on(
         [page.picture.change, *(control.change for control in page.controls.values())],
-        show, page.inputs, [page.view, page.status, page.state, *page.downloads.values()],
+        show, page.inputs | {page.state},
+        [page.view, page.status, page.state, *page.downloads.values()],
         api_name="show_meter_picture", trigger_mode="always_last", **QUICK, **PRIVATE,
     )  # fmt: skip
     page.place.input(
@@ -230,17 +192,13 @@ def _wire_run(page: Page, ctx: Context) -> None:
         run = _prepare(page, values, trick)
         place = int(values[page.place])
         yield {page.state: run, page.view: show_picture(run)}
-        shown_at = 0.0
-        try:
-            for _ in run.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not run.finished:
-                    shown_at = time.monotonic()
-                    yield {page.view: show_meter(run, place), page.status: tell_meter(run)}
-        except Exception:
-            run.stopped = True
-            yield _result(page, run, place)
-            raise
-        yield _result(page, run, place)
+        yield from follow(
+            run,
+            ctx,
+            progress=lambda: {page.view: show_meter(run, place), page.status: tell_meter(run)},
+            result=lambda: _result(page, run, place),
+            every=REFRESH,
+        )
 
     def stop(run: MeterRun | None, place: int) -> Updates:
         if run is None:
@@ -284,6 +242,4 @@ def _result(page: Page, run: MeterRun, place: int) -> Updates:
     if not run.readings:
         return updates
     updates[page.view] = show_meter(run, place)
-    for kind, path in run.export().items():
-        updates[page.downloads[kind]] = gr.DownloadButton(value=str(path), visible=True)
-    return updates
+    return updates | offer_files(page.downloads, run.export())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +13,17 @@ from PIL import Image
 from cxdemo.losses import LOSSES
 from cxdemo.options import options_of
 from cxdemo.pipelines.misalignment import MisalignmentConfig
-from cxdemo.ui import examples, picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.lab_picture import build_lab_picture
+from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
 from cxdemo.ui.misaligned_run import MisalignedRun
 from cxdemo.ui.misaligned_view import show_curves, show_race, show_table, tell_progress
 from cxdemo.ui.options_form import control_for, read_config
-from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.safe_image import SafeImage
 from cxdemo.ui.style_api import MODEL
 
 OPTIONS = options_of(MisalignmentConfig)
-PICTURES = (
-    "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
-    "photo_city_night", "photo_coffee",
-)  # fmt: skip
-LARGEST = 1024  # pixels of an upload's long side that are kept
 REFRESH = 0.5  # seconds between two updates of the page
 NO_BET = "none"
 
@@ -81,33 +75,15 @@ def build(ctx: Context) -> None:
             made = _build_inputs()
         with gr.Column(scale=8, min_width=320):
             made |= _build_results()
-    strip = made.pop("strip")
     page = Page(**made, state=gr.State(None, time_to_live=3600))
-    _wire_scene(page, strip)
+    _wire_scene(page)
     _wire_run(page, ctx)
 
 
 def _build_inputs() -> dict[str, Any]:
     made: dict[str, Any] = {}
-    paths = [examples.PICTURES / f"{name}.jpg" for name in PICTURES]
-    made["picture"] = SafeImage(
-        examples.open_picture(paths[0]),
-        label="Picture",
-        format="png",
-        type="pil",
-        sources=["upload", "clipboard"],
-        buttons=[],
-        height=170,
-        elem_id="cx-mis-picture",
-        elem_classes="cx-picker",
-        alt_text="The picture that crops are cut from",
-        placeholder="Drop a picture of at least 128 pixels",
-    )
-    made["strip"] = picture_cards.build_thumbnails(
-        [examples.open_picture(path) for path in paths],
-        [examples.title_of(path) for path in paths],
-        label="Pictures to try",
-        elem_id="cx-mis-strip",
+    made["picture"] = build_lab_picture(
+        "mis", "misaligned", height=170, alt_text="The picture that crops are cut from", **PRIVATE
     )
     controls: dict[str, Any] = {
         "losses": gr.CheckboxGroup(
@@ -123,11 +99,7 @@ def _build_inputs() -> dict[str, Any]:
         label="Make a bet: whose picture will be the nearest to the answer?",
         elem_id="cx-mis-bet",
     )
-    with gr.Row(elem_classes="cx-run-row"):
-        made["run"] = gr.Button(
-            "Run", variant="primary", scale=3, min_width=130, elem_id="cx-mis-run"
-        )
-        made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-mis-stop")
+    made |= build_buttons("mis")
     made["status"] = gr.HTML(tell_progress(None), elem_id="cx-mis-status")
     for name, known in OPTIONS.items():
         if name != "losses" and not known.advanced:
@@ -146,13 +118,7 @@ def _build_results() -> dict[str, Any]:
     made["curves"] = gr.HTML(elem_id="cx-mis-curves")
     made["table"] = gr.HTML(elem_id="cx-mis-table")
     labels = {"gif": "Frames, GIF", "mp4": "Frames, MP4", "png": "Figure", "json": "Settings"}
-    with gr.Row():
-        made["downloads"] = {
-            kind: gr.DownloadButton(
-                label, size="sm", visible=False, min_width=100, elem_id=f"cx-mis-{kind}"
-            )
-            for kind, label in labels.items()
-        }
+    made["downloads"] = build_downloads("mis", labels)
     return made
 
 
@@ -174,7 +140,7 @@ def _prepare(page: Page, values: Mapping[Any, Any]) -> MisalignedRun:
     return MisalignedRun(picture=picture, config=config, bet=bet)
 
 
-def _wire_scene(page: Page, strip: gr.HTML) -> None:
+def _wire_scene(page: Page) -> None:
     """Whatever makes another scene shows it at once."""
 
     def show(values: Mapping[Any, Any]) -> Updates:
@@ -194,18 +160,7 @@ def _wire_scene(page: Page, strip: gr.HTML) -> None:
         chosen = [name for name in LOSSES if name in losses]
         return gr.Radio(_bets(chosen), value=bet if bet in chosen else NO_BET)
 
-    def choose(event: gr.SelectData) -> Image.Image:
-        name = PICTURES[int(event.index)]  # pyright: ignore[reportArgumentType]
-        return examples.open_picture(examples.PICTURES / f"{name}.jpg")
-
     shown = [page.race, page.curves, page.table, page.status, *page.downloads.values()]
-    strip.select(
-        choose, None, page.picture, api_name="pick_misaligned_picture", queue=False, **PRIVATE
-    )
-    page.picture.upload(
-        functools.partial(accept_upload, long_side=LARGEST), page.picture, page.picture,
-        preprocess=False, api_name="accept_misaligned_picture", **QUICK, **PRIVATE,
-    )  # fmt: skip
     page.controls["losses"].change(
         offer, [page.controls["losses"], page.bet], page.bet, api_name="offer_bets", queue=False,
         **PRIVATE,
@@ -232,17 +187,13 @@ def _wire_run(page: Page, ctx: Context) -> None:
     def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
         race = _prepare(page, values)
         yield {page.state: race, page.race: show_race(race)}
-        shown_at = 0.0
-        try:
-            for _ in race.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not race.finished:
-                    shown_at = time.monotonic()
-                    yield _progress(page, race)
-        except Exception:
-            race.stopped = True
-            yield _result(page, race)
-            raise
-        yield _result(page, race)
+        yield from follow(
+            race,
+            ctx,
+            progress=lambda: _progress(page, race),
+            result=lambda: _result(page, race),
+            every=REFRESH,
+        )
 
     def stop(race: MisalignedRun | None) -> Updates:
         if race is None:
@@ -275,18 +226,15 @@ def _progress(page: Page, race: MisalignedRun) -> Updates:
 
 
 def _result(page: Page, race: MisalignedRun) -> Updates:
-    updates: Updates = {
+    files = race.export() if race.frames else {}
+    return {
         **_progress(page, race),
         page.run: gr.Button("Run again", interactive=True),
         page.stop: _off(),
         page.table: show_table(race),
         page.state: race,
+        **offer_files(page.downloads, files),
     }
-    if race.frames:
-        files = race.export()
-        for kind, button in page.downloads.items():
-            updates[button] = gr.DownloadButton(value=str(files[kind]), visible=True)
-    return updates
 
 
 def _page_load() -> Callable[..., Any]:

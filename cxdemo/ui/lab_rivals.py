@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,12 @@ from cxdemo.pipelines.style_rivals import RIVALS, RivalsConfig
 from cxdemo.ui import picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.rivals_examples import RivalPair, finished_pairs, open_result
 from cxdemo.ui.rivals_run import RivalsRun
 from cxdemo.ui.rivals_view import show_rivals, tell_progress
-from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
 from cxdemo.ui.style_api import MODEL
 
 OPTIONS = options_of(RivalsConfig)
@@ -109,28 +109,19 @@ def _build_inputs(first: RivalsRun | None) -> dict[str, Any]:
         with gr.Row():
             for name in ("size", "num_steps", "style_strength"):
                 controls[name] = control_for(OPTIONS[name], brief=True, elem_id=f"cx-riv-{name}")
-        with gr.Row(elem_classes="cx-run-row"):
-            made["run"] = gr.Button(
-                "Run", variant="primary", scale=3, min_width=130, elem_id="cx-riv-run"
-            )
-            made["stop"] = gr.Button("Stop", interactive=False, min_width=80, elem_id="cx-riv-stop")
+        made |= build_buttons("riv")
         with gr.Accordion("Advanced", open=False):
             controls["seed"] = control_for(OPTIONS["seed"], elem_id="cx-riv-seed")
     return made | {"controls": controls}
 
 
 def _picker(label: str, elem_id: str, value: Image.Image | None) -> SafeImage:
-    return SafeImage(
+    return build_picker(
+        label,
+        elem_id,
         value,
-        label=label,
-        format="png",
-        type="pil",
         sources=["upload", "clipboard"],
-        buttons=[],
         height=190,
-        elem_id=elem_id,
-        elem_classes="cx-picker",
-        alt_text=f"{label} picture",
         placeholder=f"Drop a {label.lower()} picture, or choose a pair above",
     )
 
@@ -143,13 +134,7 @@ def _build_results(first: RivalsRun | None) -> dict[str, Any]:
         "cards": gr.HTML(show_rivals(first) if first else "", elem_id="cx-riv-cards"),
     }
     labels = {"png": "Figure", "gif": "Frames, GIF", "mp4": "Frames, MP4", "json": "Settings"}
-    with gr.Row():
-        made["downloads"] = {
-            kind: gr.DownloadButton(
-                label, size="sm", visible=False, min_width=100, elem_id=f"cx-riv-{kind}"
-            )
-            for kind, label in labels.items()
-        }
+    made["downloads"] = build_downloads("riv", labels)
     return made
 
 
@@ -204,20 +189,17 @@ def _wire_run(page: Page, ctx: Context) -> None:
     def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
         job = prepare(values)
         pair: RivalPair | None = values[page.pair]
-        yield {page.state: job, page.cards: show_rivals(job), page.status: tell_progress(job)}
-        shown_at = 0.0
-        try:
-            for _ in job.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not job.finished:
-                    shown_at = time.monotonic()
-                    yield {page.cards: show_rivals(job), page.status: tell_progress(job)}
-        except Exception:
-            job.stopped = True
-            yield _result(page, job)
-            raise
-        if pair is not None and job.config == RivalsConfig():
-            job.note = pair.note  # the same settings as the stored result that it describes
-        yield _result(page, job)
+
+        def progress() -> Updates:
+            return {page.cards: show_rivals(job), page.status: tell_progress(job)}
+
+        def result() -> Updates:
+            if job.finished and pair is not None and job.config == RivalsConfig():
+                job.note = pair.note  # the same settings as the stored result that it describes
+            return _result(page, job)
+
+        yield {page.state: job} | progress()
+        yield from follow(job, ctx, progress=progress, result=result, every=REFRESH)
 
     def stop(job: RivalsRun | None) -> Updates:
         if job is None:
@@ -253,9 +235,4 @@ def _result(page: Page, run: RivalsRun, *, stored: bool = False) -> Updates:
         page.state: run,
     }
     files = run.export() if run.taken else {}
-    for kind, button in page.downloads.items():
-        path = files.get(kind)
-        updates[button] = gr.DownloadButton(
-            value=str(path) if path else None, visible=path is not None
-        )
-    return updates
+    return updates | offer_files(page.downloads, files)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from cxdemo import images
@@ -92,6 +93,10 @@ class MeterRun:
             yield meter.read(mirror(meter.picture))
         else:
             yield from meter.run()
+
+    def measures_as(self, other: MeterRun) -> bool:
+        """Whether it has the picture and the settings of another; tricks do not count."""
+        return self.config == other.config and torch.equal(self.around, other.around)
 
     @property
     def total(self) -> int:

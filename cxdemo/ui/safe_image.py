@@ -37,6 +37,28 @@ class SafeImage(gr.Image, metaclass=_WithoutStub):
             raise to_toast(error) from error
 
 
+def build_picker(
+    label: str, elem_id: str, value: Image.Image | None = None, **settings: Any
+) -> SafeImage:
+    """A picker for one picture of the page.
+
+    Args:
+        label: What it is, such as "Style".
+        elem_id: Of the picker.
+        value: What it holds at first.
+        settings: More of `gr.Image`, or other ones: its sources, its height in pixels.
+    """
+    usual: dict[str, Any] = {
+        "format": "png",
+        "type": "pil",
+        "sources": ["upload"],
+        "buttons": [],
+        "elem_classes": "cx-picker",
+        "alt_text": f"{label} picture",
+    }
+    return SafeImage(value, label=label, elem_id=elem_id, **(usual | settings))
+
+
 def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Image | None:
     """The picture of a raw upload, no larger than it can be used.
 

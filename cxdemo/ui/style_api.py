@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_p
 from cxdemo.ui import match_overlay
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.live_run import take_steps
 from cxdemo.ui.options_form import control_for
 from cxdemo.ui.safe_image import SafeImage
 from cxdemo.ui.style_run import StyleRun
@@ -61,11 +61,8 @@ def _add_stylize(ctx: Context) -> None:
             keep_colors=bool(keep_colors),
         )
         job = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
-        shown_at = time.monotonic()
-        for _ in job.steps(ctx):
-            if time.monotonic() - shown_at >= REFRESH and not job.finished:
-                shown_at = time.monotonic()
-                yield job.image, job.settings()
+        for _ in take_steps(job, ctx, every=REFRESH):
+            yield job.image, job.settings()
         png, _ = job.save()
         yield str(png), job.settings() | {"notice": job.notice}
 

@@ -44,7 +44,7 @@ def test_a_run_can_be_stopped_and_keeps_what_there_is(visit):
     expect(page.locator("#cx-exemplar-status")).to_contain_text("left", timeout=SLOW)
     page.locator("#cx-exemplar-stop").click()
     expect(page.locator("#cx-exemplar-status")).to_contain_text("Stopped after", timeout=SLOW)
-    expect(page.locator("#cx-exemplar-crop-file")).to_be_visible()
+    expect(page.locator("#cx-exemplar-crop")).to_be_visible()
 
 
 def test_without_faces_it_is_a_sentence(visit):

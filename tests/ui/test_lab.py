@@ -10,7 +10,8 @@ from cxdemo import images
 from cxdemo.pipelines.loss_meter import CHANGES, LossMeter, MeterConfig
 from cxdemo.pipelines.misalignment import MisalignmentConfig
 from cxdemo.ui import examples
-from cxdemo.ui.lab_meter import PICTURES, STORED, first_run
+from cxdemo.ui.lab_meter import STORED, first_run
+from cxdemo.ui.lab_picture import PICTURES
 from cxdemo.ui.line_chart import draw_lines
 from cxdemo.ui.meter_run import MeterRun
 from cxdemo.ui.meter_view import show_meter
@@ -107,6 +108,14 @@ def test_the_section_opens_with_what_the_command_says_today(cat):
         values = meter.read(CHANGES["shift"].apply(meter.around, amount)).values
         for name, value in values.items():
             assert value == pytest.approx(stored["values"][name][index], abs=2e-3)
+
+
+def test_a_change_that_changes_nothing_keeps_the_curves(cat):
+    first = first_run()
+    same = MeterRun(picture=cat, config=MeterConfig(), trick="mirror")
+    assert first.measures_as(same)
+    assert not first.measures_as(MeterRun(picture=cat, config=MeterConfig(bandwidth=0.2)))
+    assert not first.measures_as(MeterRun(picture=cat.rotate(90), config=MeterConfig()))
 
 
 def test_the_slider_chooses_copy_bars_and_marker():

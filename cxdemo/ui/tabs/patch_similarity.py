@@ -33,7 +33,7 @@ from cxdemo.ui.match_examples import MATCH_EXAMPLES, find_example
 from cxdemo.ui.match_link import read_link
 from cxdemo.ui.match_session import LARGEST, Comparison, load_layer
 from cxdemo.ui.options_form import control_for, read_config, show_config
-from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 OPTIONS = options_of(PatchSimilarityConfig)
@@ -172,18 +172,7 @@ def _build_cards() -> gr.HTML:
 
 
 def _picker(label: str, elem_id: str) -> SafeImage:
-    return SafeImage(
-        label=label,
-        format="png",
-        type="pil",
-        sources=["upload"],
-        buttons=[],
-        height=128,
-        elem_id=elem_id,
-        elem_classes="cx-picker",
-        alt_text=f"{label} picture",
-        placeholder="Drop a picture",
-    )
+    return build_picker(label, elem_id, height=128, placeholder="Drop a picture")
 
 
 def _build_controls() -> dict[str, Any]:

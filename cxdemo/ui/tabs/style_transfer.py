@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,11 @@ from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_p
 from cxdemo.ui import examples, match_overlay, picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
+from cxdemo.ui.live_run import follow
 from cxdemo.ui.loss_curve import draw_loss_curve
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.pace import Pace, typical_pace, work_of
-from cxdemo.ui.safe_image import SafeImage, accept_upload
+from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
 from cxdemo.ui.style_api import EXPLAIN, MODEL, add_endpoints
 from cxdemo.ui.style_progress import tell_estimate, tell_progress
 from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
@@ -141,19 +141,8 @@ def _build_more_styles(style: SafeImage) -> tuple[list[SafeImage], list[gr.Slide
 def _picker(
     label: str, elem_id: str, hint: str = "or choose below", *, value: Image.Image | None = None
 ) -> SafeImage:
-    return SafeImage(
-        value,
-        label=label,
-        format="png",
-        type="pil",
-        sources=["upload"],
-        buttons=[],
-        height=170,
-        elem_id=elem_id,
-        elem_classes="cx-picker",
-        alt_text=f"{label} picture",
-        placeholder=f"Drop a {label.lower()} picture, {hint}",
-    )
+    placeholder = f"Drop a {label.lower()} picture, {hint}"
+    return build_picker(label, elem_id, value, height=170, placeholder=placeholder)
 
 
 def _strip(*kinds: str, label: str) -> gr.HTML:
@@ -391,20 +380,16 @@ def _wire_run(page: Page, ctx: Context, pace: Pace) -> None:
     def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
         job = prepare(values)
         yield {page.state: job, page.live: job.preview(), page.status: tell_progress(job)}
-        shown_at = 0.0
-        try:
-            for _ in job.steps(ctx):
-                if job.index == 1 and job.notice:
-                    gr.Warning(job.notice, title="Another network is used", duration=15)
-                if time.monotonic() - shown_at >= REFRESH:
-                    shown_at = time.monotonic()
-                    yield show_progress(page, job)
-        except Exception:
-            job.stopped = True
-            yield show_result(page, job)
-            raise
+
+        def progress() -> Updates:
+            if job.index == 1 and job.notice:
+                gr.Warning(job.notice, title="Another network is used", duration=15)
+            return show_progress(page, job)
+
+        yield from follow(
+            job, ctx, progress=progress, result=lambda: show_result(page, job), every=REFRESH
+        )
         pace.observe(work_of(job.config, styles=len(job.styles)), job.seconds)
-        yield show_result(page, job)
 
     def stop(job: StyleRun | None) -> Updates:
         if job is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from cxdemo.ui import picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.layered_image import LayeredImage, check_upload, size_of
+from cxdemo.ui.live_run import follow
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.pace import Pace
 from cxdemo.ui.style_api import MODEL
@@ -286,18 +286,14 @@ def _wire_run(page: Page, ctx: Context, pace: Pace, chosen: Any) -> None:
             page.views: gr.Column(visible=False),
             page.lens: "",
         }
-        shown_at = 0.0
-        try:
-            for _ in job.steps(ctx):
-                if time.monotonic() - shown_at >= REFRESH and not job.finished:
-                    shown_at = time.monotonic()
-                    yield show_progress(page, job)
-        except Exception:
-            job.stopped = True
-            yield show_result(page, job)
-            raise
+        yield from follow(
+            job,
+            ctx,
+            progress=lambda: show_progress(page, job),
+            result=lambda: show_result(page, job),
+            every=REFRESH,
+        )
         pace.observe(_work_of(job), job.network_seconds)
-        yield show_result(page, job)
 
     def stop(job: UpscaleRun | None) -> Updates:
         if job is None:
