@@ -76,6 +76,8 @@ function heatMap(values, columns, low, high, palette) { // a small canvas, one p
   return canvas;
 }
 
+const LONGEST_WAIT = 3000; // milliseconds for an answer, before the next question is asked anyway
+
 function drags(canvas, move) { // move(x, y, begins) with shares of the canvas
   const place = (event) => {
     const area = canvas.getBoundingClientRect();
@@ -101,16 +103,20 @@ function arrows(canvas, step) { // step(dx, dy), five times as far with Shift
   });
 }
 
-function paced(send, pause = 50) { // the newest question only, at most one a pause
-  let waiting = null, timer = null;
+function paced(send, pause = 50) { // the newest question only, one at a time, at most one a pause
+  let waiting = null, timer = null, asked = 0;
   const fire = () => {
     timer = null;
     if (waiting === null) return;
+    if (asked && performance.now() - asked < LONGEST_WAIT) { timer = setTimeout(fire, pause); return; }
+    asked = performance.now();
     send(waiting);
     waiting = null;
     timer = setTimeout(fire, pause);
   };
-  return (data) => { waiting = data; if (!timer) fire(); };
+  const ask = (data) => { waiting = data; if (!timer) fire(); };
+  ask.answered = () => { asked = 0; };
+  return ask;
 }
 
 function redraws(draw) { // on a new size, and when the theme changes

@@ -7,6 +7,7 @@ const ask = paced((data) => trigger('ask', data), 60);
 const question = (whole = false) => ask({mu: state.mu, sigma: state.sigma, h: state.h, whole: whole || !state.maps});
 
 function arrive() {
+  ask.answered();
   const answer = props.value;
   if (answer && answer.problem) find('.cxt-told').textContent = answer.sentence;
   if (!answer || !answer.reading) return;

@@ -14,6 +14,7 @@ const question = (field) => {
 const tones = () => { const ink = colors(); return [ink.a, ink.b, ink.c, ink.d, ink.e, ink.f]; };
 
 function arrive() {
+  ask.answered();
   const row = props.value;
   if (row && row.problem) find('.cxt-told').textContent = row.sentence;
   if (!row || !row.affinity) return;
