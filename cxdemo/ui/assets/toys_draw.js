@@ -76,8 +76,6 @@ function heatMap(values, columns, low, high, palette) { // a small canvas, one p
   return canvas;
 }
 
-const LONGEST_WAIT = 3000; // milliseconds for an answer, before the next question is asked anyway
-
 function drags(canvas, move) { // move(x, y, begins) with shares of the canvas
   const place = (event) => {
     const area = canvas.getBoundingClientRect();
@@ -102,6 +100,8 @@ function arrows(canvas, step) { // step(dx, dy), five times as far with Shift
     step(far * move[0], far * move[1]);
   });
 }
+
+const LONGEST_WAIT = 3000; // milliseconds for an answer, before the next question is asked anyway
 
 function paced(send, pause = 50) { // the newest question only, one at a time, at most one a pause
   let waiting = null, timer = null, asked = 0;
