@@ -22,16 +22,20 @@ Only safetensors are read: nothing here can execute code from a file.
 # pyright: strict
 
 import difflib
+import errno
 import hashlib
 import json
 import logging
 import math
 import os
 import re
+import shutil
+import socket
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -55,6 +59,7 @@ HEADER_GUESS = 16_384  # bytes; VGG19's header has about 3,400
 LARGEST_HEADER = 1_000_000  # bytes
 LARGEST_SHARD = 10_000_000  # bytes
 MERGE_GAP = 65_536  # bytes; a shorter gap is read along instead of asking once more
+PIECE = 8_000_000  # bytes of a download that are kept at once: an interruption loses no more
 LARGEST_VALUE = 100.0  # no weight or bias of a trained network comes near it
 BYTES_OF = {"F16": 2, "BF16": 2, "F32": 4}
 
@@ -141,7 +146,7 @@ class Sources:
         folder: The manifest and the embedded shards.
         cache: Folder for downloads. None: where the Hub client keeps its own (HF_HOME).
         endpoint: Address of the Hub. None: the Hub client's own (HF_ENDPOINT).
-        answer_timeout: Seconds within which the Hub must give its first answer.
+        answer_timeout: Seconds within which the Hub must send the first bytes of a file.
         stall_timeout: Seconds without any progress after which a download is given up.
     """
 
@@ -149,7 +154,7 @@ class Sources:
     cache: Path | None = None
     endpoint: str | None = None
     answer_timeout: float = 2.5
-    stall_timeout: float = 10.0
+    stall_timeout: float = 3.0
 
     @property
     def hub_cache(self) -> Path:
@@ -167,6 +172,10 @@ class Sources:
 
 
 DEFAULT_SOURCES = Sources()
+"""For somebody who waits: a Hub that hangs costs three seconds before the stand-in is used."""
+
+PATIENT_SOURCES = Sources(answer_timeout=10.0, stall_timeout=20.0)
+"""For a download that was asked for, or that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,11 +352,26 @@ def load_with_fallback(
 def locate(
     name: str, *, tensors: Collection[str] | None = None, sources: Sources = DEFAULT_SOURCES
 ) -> Origin | None:
-    """Where the weights lie on this machine, proven; None: only the Hub may have them."""
-    try:
-        return load_state_dict(name, tensors=tensors, offline=True, sources=sources).origin
-    except CheckpointError:
-        return None
+    """Where the weights lie on this machine, proven; None: only the Hub may have them.
+
+    Reads no tensor. The sha256 of each file is computed once a process.
+
+    Raises:
+        ValueError: There is no such checkpoint.
+    """
+    checkpoint = find_checkpoint(name, folder=sources.folder)
+    missing = set(checkpoint.tensors if tensors is None else tensors)
+    places: list[tuple[Origin, Callable[[Checkpoint, Sources], set[str]]]] = [
+        ("embedded", _held_in_shards),
+        ("cache", _held_in_parts),
+        ("cache", _held_in_complete),
+    ]
+    origin: Origin = "embedded"
+    for place, list_held in places:
+        found = list_held(checkpoint, sources) & missing if missing else set[str]()
+        origin = place if found else origin
+        missing -= found
+    return None if missing else origin
 
 
 def fetch_checkpoint(
@@ -356,22 +380,48 @@ def fetch_checkpoint(
     tensors: Collection[str] | None = None,
     whole: bool = False,
     progress: Progress | None = None,
-    sources: Sources = DEFAULT_SOURCES,
+    sources: Sources = PATIENT_SOURCES,
 ) -> Path:
     """Folder or file of the weights, pulled from the Hub if they were not on this machine.
+
+    What has arrived stays when the download is interrupted, and the next one goes on from there.
 
     Raises:
         CheckpointError: They cannot be had, or cannot be kept.
     """
+    checkpoint = find_checkpoint(name, folder=sources.folder)
+    if locate(name, tensors=tensors, sources=sources) is None:
+        _check_room(checkpoint, tensors or checkpoint.tensors, sources)
     loaded = load_state_dict(name, tensors=tensors, whole=whole, progress=progress, sources=sources)
     if loaded.origin == "embedded":
         return sources.folder
-    complete = _find_complete(loaded.checkpoint, sources)
-    folder = sources.parts(loaded.checkpoint)
-    if complete is None and locate(name, tensors=tensors, sources=sources) is None:
-        reason = f"{name} was downloaded, but cannot be kept in {folder}"
+    if locate(name, tensors=tensors, sources=sources) is None:
+        _check_room(checkpoint, tensors or checkpoint.tensors, sources)
+        reason = f"{name} was downloaded, but cannot be kept in {sources.parts(checkpoint)}"
         raise CheckpointError(reason, "make that folder writable, or set HF_HOME")
-    return complete or folder
+    complete = _find_complete(checkpoint, sources)
+    return complete if complete and whole else sources.parts(checkpoint)
+
+
+def _check_room(checkpoint: Checkpoint, names: Iterable[str], sources: Sources) -> None:
+    """Raise if the disk of the cache has no room for these tensors.
+
+    Raises:
+        CheckpointError: It has not.
+    """
+    sizes = (math.prod(checkpoint.tensors[name]) for name in names)
+    needed = sum(sizes) * BYTES_OF[checkpoint.dtype]
+    folder = sources.parts(checkpoint)
+    existing = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
+    if existing and shutil.disk_usage(existing).free < needed:
+        raise _full_disk(checkpoint, sources, needed)
+
+
+def _full_disk(checkpoint: Checkpoint, sources: Sources, needed: int = 0) -> CheckpointError:
+    """The error that says that there is no room."""
+    reason = f"{checkpoint.name} cannot be kept: the disk of {sources.parts(checkpoint)} is full"
+    room = f"{needed / 1e6:.0f} MB there" if needed else "some space there"
+    return CheckpointError(reason, f"free {room}, or set HF_HOME to a folder on another disk")
 
 
 def publish_checkpoints(repo: str, *, folder: Path = FOLDER, endpoint: str | None = None) -> str:
@@ -379,18 +429,46 @@ def publish_checkpoints(repo: str, *, folder: Path = FOLDER, endpoint: str | Non
 
     Returns:
         NAME@REVISION, the value to set CXDEMO_HUB_REPO to.
-    """
-    from huggingface_hub import HfApi
 
-    api = HfApi(endpoint=endpoint)
-    api.create_repo(repo, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo,
-        folder_path=folder,
-        allow_patterns=PUBLISHED,
-        commit_message="Publish the checkpoints of cxdemo",
-    )
-    return f"{repo}@{commit.oid}"
+    Raises:
+        CheckpointError: The Hub cannot be reached, or does not allow it.
+    """
+    with explaining_the_hub(repo):
+        api = _hub_client().HfApi(endpoint=endpoint)
+        api.create_repo(repo, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=PUBLISHED,
+            commit_message="Publish the checkpoints of cxdemo",
+        )
+        return f"{repo}@{commit.oid}"
+
+
+@contextmanager
+def explaining_the_hub(repo: str) -> Iterator[None]:
+    """Errors of an upload to a repository, in one sentence that says what to do.
+
+    Raises:
+        CheckpointError: Whatever the Hub client raised.
+    """
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx
+
+    known = (httpx.HTTPError, errors.OfflineModeIsEnabled, errors.HFValidationError, OSError)
+    try:
+        yield
+    except known as error:
+        if isinstance(error, errors.HFValidationError):
+            reason = f"{repo!r} is no name of a repository"
+            raise CheckpointError(reason, "name it OWNER/NAME") from error
+        if isinstance(error, errors.RepositoryNotFoundError):  # 401 without a token, too
+            reason = f"The Hub does not let you write to {repo}"
+            raise CheckpointError(reason, _NEW_TOKEN) from error
+        address = _Address(repo=repo, revision="main", file="")
+        what, remedy = _complain(error, address, 10)
+        reason = f"{repo} cannot be published: the Hub {what}"
+        raise CheckpointError(reason, remedy or "check the connection and try again") from error
 
 
 @cache
@@ -481,16 +559,39 @@ def _read_shards(request: _Request, names: list[str]) -> StateDict:
 
 
 def _read_parts(request: _Request, names: list[str]) -> StateDict:
-    """Tensors pulled before. A part whose content does not match its name is deleted."""
+    """Tensors pulled before."""
     state: StateDict = {}
-    for path in sorted(request.sources.parts(request.checkpoint).glob("*.safetensors")):
+    for path in _intact_parts(request.checkpoint, request.sources):
+        state |= _read_file(path, _names_in(path).intersection(names))
+    return state
+
+
+def _intact_parts(checkpoint: Checkpoint, sources: Sources) -> Iterator[Path]:
+    """Files of tensors pulled before. One whose content does not match its name is deleted."""
+    for path in sorted(sources.parts(checkpoint).glob("*.safetensors")):
         if _is_intact(path, path.stem):
-            state |= _read_file(path, _names_in(path).intersection(names))
+            yield path
         else:
             _LOGGER.warning("%s is damaged and will be fetched again", path)
             with suppress(OSError):  # the cache may be somebody else's
                 path.unlink()
-    return state
+
+
+def _held_in_shards(checkpoint: Checkpoint, sources: Sources) -> set[str]:
+    """Names of the tensors in the embedded shards that are whole."""
+    whole = [s for s in checkpoint.shards if _is_intact(sources.folder / s.file, s.sha256)]
+    return {name for shard in whole for name in shard.tensors}
+
+
+def _held_in_parts(checkpoint: Checkpoint, sources: Sources) -> set[str]:
+    """Names of the tensors pulled before."""
+    return {name for path in _intact_parts(checkpoint, sources) for name in _names_in(path)}
+
+
+def _held_in_complete(checkpoint: Checkpoint, sources: Sources) -> set[str]:
+    """Names of the tensors in a complete file of the Hub."""
+    path = _find_complete(checkpoint, sources)
+    return _names_in(path) if path else set()
 
 
 def _read_complete(request: _Request, names: list[str]) -> StateDict:
@@ -617,31 +718,48 @@ def _compute_sha256(path: Path, _size: int, _modified: int) -> str:
 
 
 def _find_complete(checkpoint: Checkpoint, sources: Sources) -> Path | None:
-    """A complete file in the Hub client's cache, if it is there and has the pinned sha256.
+    """A complete file of the Hub on this machine, if there is one and it has the pinned sha256.
 
     Its sha256 takes a second, so it is computed once; a stamp remembers size and time.
     """
-    from huggingface_hub import try_to_load_from_cache
-
     if checkpoint.repo is None or checkpoint.file is None:
         return None
+    ours = _complete_path(checkpoint, sources)
+    found = [path for path in (ours, _cached_by_client(checkpoint, sources)) if path]
+    return next((p for p in found if p.is_file() and _is_proven(p, checkpoint, sources)), None)
+
+
+def _complete_path(checkpoint: Checkpoint, sources: Sources) -> Path:
+    """Where a complete file that was pulled here is kept."""
+    return sources.parts(checkpoint) / "complete" / Path(checkpoint.file or "").name
+
+
+def _cached_by_client(checkpoint: Checkpoint, sources: Sources) -> Path | None:
+    """The complete file in the Hub client's cache, where a Space's preloading puts it."""
+    from huggingface_hub import try_to_load_from_cache
+
     found = try_to_load_from_cache(
-        checkpoint.repo, checkpoint.file, cache_dir=sources.hub_cache, revision=checkpoint.revision
+        checkpoint.repo or "",
+        checkpoint.file or "",
+        cache_dir=sources.hub_cache,
+        revision=checkpoint.revision,
     )
-    if not isinstance(found, str):
-        return None
-    path = Path(found).resolve()
+    return Path(found).resolve() if isinstance(found, str) else None
+
+
+def _is_proven(path: Path, checkpoint: Checkpoint, sources: Sources) -> bool:
+    """Whether a complete file has the pinned sha256, by its stamp or by computing it."""
     status = path.stat()
     stamp = sources.parts(checkpoint) / "complete.stamp"
     proven = f"{path}\n{status.st_size}\n{status.st_mtime_ns}\n"
     with suppress(OSError):  # there is none yet
         if stamp.read_text(encoding="utf-8") == proven:
-            return path
+            return True
     if not _is_intact(path, checkpoint.sha256):
         _LOGGER.warning("%s is damaged and is not used; delete it", path)
-        return None
+        return False
     _keep(stamp, proven.encode())
-    return path
+    return True
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -689,10 +807,10 @@ def _pull_ranges(request: _Request, names: list[str]) -> StateDict:
     """The named tensors of the Hub's file, without the rest of it."""
     checkpoint = request.checkpoint
 
-    def read(remote: _Remote, report: Progress) -> bytes:
+    def read(remote: _Remote, report: Progress) -> Iterator[bytes]:
         return _read_tensors(remote, checkpoint, names, report)
 
-    return _pull_part(request, _hub_address(checkpoint), read)
+    return _pull_parts(request, _hub_address(checkpoint), read)
 
 
 def _pull_shards(request: _Request, names: list[str]) -> StateDict:
@@ -700,55 +818,36 @@ def _pull_shards(request: _Request, names: list[str]) -> StateDict:
     state: StateDict = {}
     for shard in _shards_with(request.checkpoint, names):
 
-        def read(remote: _Remote, report: Progress, shard: Shard = shard) -> bytes:
-            return _read_shard(remote, shard, report)
+        def read(remote: _Remote, report: Progress, shard: Shard = shard) -> Iterator[bytes]:
+            yield _read_shard(remote, shard, report)
 
         address = _published_address(request, shard)
-        found = _pull_part(request, address, read)
+        found = _pull_parts(request, address, read)
         state |= {name: found[name] for name in shard.tensors if name in names}
     return state
 
 
-def _pull_complete(request: _Request, names: list[str]) -> StateDict:
-    """The named tensors of the Hub's file, downloaded whole and compared with its sha256.
+def _pull_parts(
+    request: _Request, address: _Address, read: Callable[[_Remote, Progress], Iterator[bytes]]
+) -> StateDict:
+    """Tensors of the safetensors files that `read` gets from the Hub, each checked and kept."""
 
-    The Hub must answer in time at first; the download itself is left to the Hub client, which
-    goes on where it was interrupted.
-    """
-    checkpoint, sources = request.checkpoint, request.sources
-    address = _hub_address(checkpoint)
-    _watch(request, address, lambda _: _check_etag(_open_remote(address, sources), checkpoint))
-    try:
-        path: str = _hub_client().hf_hub_download(
-            address.repo,
-            address.file,
-            revision=address.revision,
-            cache_dir=sources.hub_cache,
-            endpoint=sources.endpoint,
-            etag_timeout=sources.answer_timeout,
-        )
-    except Exception as error:
-        raise _explain(error, request, address) from error
-    state = _read_complete(request, names)
-    if names and not state:
-        Path(path).resolve().unlink()
-        Path(path).unlink(missing_ok=True)
-        raise _refusal(request, address, "sent a file whose sha256 is not the pinned one")
+    def work(report: Progress) -> Iterator[bytes]:
+        remote = _open_remote(address, request.sources)
+        report(0, 0)
+        yield from read(remote, report)
+
+    state: StateDict = {}
+    with closing(_watch(request, address, work)) as contents:
+        for content in contents:
+            state |= _accept_part(request, address, content)
     return state
 
 
-def _pull_part(
-    request: _Request, address: _Address, read: Callable[[_Remote, Progress], bytes]
-) -> StateDict:
-    """Tensors of the safetensors content that `read` gets from the Hub, checked and kept."""
+def _accept_part(request: _Request, address: _Address, content: bytes) -> StateDict:
+    """The tensors of a safetensors file that was pulled, checked and kept."""
     from safetensors.torch import load
 
-    def work(report: Progress) -> bytes:
-        remote = _open_remote(address, request.sources)
-        report(0, 0)
-        return read(remote, report)
-
-    content = _watch(request, address, work)
     state = {name: tensor.float() for name, tensor in load(content).items()}
     try:
         _check_tensors(request.checkpoint, state, trust_values=False)
@@ -757,6 +856,55 @@ def _pull_part(
     name = f"{hashlib.sha256(content).hexdigest()}.safetensors"
     _keep(request.sources.parts(request.checkpoint) / name, content)
     return state
+
+
+def _pull_complete(request: _Request, names: list[str]) -> StateDict:
+    """The named tensors of the Hub's file, downloaded whole and compared with its sha256.
+
+    The download goes on where an earlier one was interrupted.
+    """
+    checkpoint, sources = request.checkpoint, request.sources
+    address, path = _hub_address(checkpoint), _complete_path(checkpoint, sources)
+    partial = path.with_suffix(".partial")
+
+    def work(report: Progress) -> Iterator[None]:
+        remote = _open_remote(address, sources)
+        _check_etag(remote, checkpoint)
+        report(0, 0)
+        yield from _continue_file(partial, remote, report)
+
+    with closing(_watch(request, address, work)) as pieces:
+        for _ in pieces:
+            pass
+    if not _is_intact(partial, checkpoint.sha256):
+        partial.unlink()
+        raise _refusal(request, address, "sent a file whose sha256 is not the pinned one")
+    try:
+        partial.replace(path)
+    except OSError as error:
+        raise _explain(error, request, address) from error
+    return _read_complete(request, names)
+
+
+def _continue_file(path: Path, remote: _Remote, report: Progress) -> Iterator[None]:
+    """Read a remote file into one of this machine, from where that one ends; yields now and then.
+
+    Two processes that do so at once write the same bytes to the same places.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with path.open("r+b") as file:
+        done = file.seek(0, os.SEEK_END)
+        while done < remote.size:
+            end = min(done + PIECE, remote.size)
+
+            def tell(count: int, done: int = done) -> None:
+                report(done + count, remote.size)
+
+            file.write(_read_range(remote, done, end, tell))
+            file.flush()
+            done = end
+            yield
 
 
 def _hub_client() -> Any:  # its functions are only partly annotated
@@ -820,20 +968,40 @@ def _read_shard(remote: _Remote, shard: Shard, report: Progress) -> bytes:
 
 def _read_tensors(
     remote: _Remote, checkpoint: Checkpoint, names: Collection[str], report: Progress
-) -> bytes:
-    """The named tensors of a remote safetensors file, as a safetensors file of their own."""
+) -> Iterator[bytes]:
+    """The named tensors of a remote safetensors file, as safetensors files of some megabytes."""
     _check_etag(remote, checkpoint)
     header, start = _read_header(remote, lambda _: report(0, 0))
     spans = {name: _find_span(header, start, remote, checkpoint, name) for name in names}
-    blocks = _merge(spans.values())
-    total = sum(end - begin for begin, end in blocks)
-    content: dict[tuple[int, int], bytes] = {}
-    for begin, end in blocks:
-        before = sum(map(len, content.values()))
-        content[begin, end] = _read_range(
-            remote, begin, end, lambda done, before=before: report(before + done, total)
-        )
-    return _write_part(checkpoint, {name: _cut(content, span) for name, span in spans.items()})
+    pieces = [(piece, _merge(spans[name] for name in piece)) for piece in _cut_pieces(spans)]
+    total = sum(end - begin for _, blocks in pieces for begin, end in blocks)
+    before = 0
+    for piece, blocks in pieces:
+        content: dict[tuple[int, int], bytes] = {}
+        for begin, end in blocks:
+            content[begin, end] = _read_range(
+                remote, begin, end, lambda done, before=before: report(before + done, total)
+            )
+            before += end - begin
+        yield _write_part(checkpoint, {name: _cut(content, spans[name]) for name in piece})
+
+
+def _cut_pieces(spans: Mapping[str, tuple[int, int]]) -> list[list[str]]:
+    """The names in their order, in groups of not much more than `PIECE` bytes.
+
+    Example:
+        >>> _cut_pieces({"a": (0, 5_000_000), "b": (9, 5_000_009), "c": (20, 30)})
+        [['a', 'b'], ['c']]
+    """
+    pieces: list[list[str]] = []
+    room = 0
+    for name, (begin, end) in spans.items():
+        if room <= 0:
+            pieces.append([])
+            room = PIECE
+        pieces[-1].append(name)
+        room -= end - begin
+    return pieces
 
 
 def _check_etag(remote: _Remote, checkpoint: Checkpoint) -> None:
@@ -952,16 +1120,20 @@ class _AbandonedError(Exception):
     """Ends a download that nobody waits for."""
 
 
-def _watch(request: _Request, address: _Address, work: Callable[[Progress], T]) -> T:
-    """Result of `work`, done in a thread that is given up when it makes no progress.
+def _watch(
+    request: _Request, address: _Address, work: Callable[[Progress], Iterator[T]]
+) -> Generator[T, None, None]:
+    """What `work` yields, in a thread that is given up when it makes no progress.
 
     Time-outs of a socket do not bound everything: a name server that does not answer, or a host
     with many addresses, takes longer. So the whole of `work` must report in time, first within
     the answer time-out and then within the stall time-out, or nobody waits for it any longer.
+    The time in which the caller is busy with what was yielded does not count.
 
     Raises:
         CheckpointError: It failed or came to a stop.
     """
+    _import_client()
     messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
     abandoned = threading.Event()
 
@@ -972,37 +1144,52 @@ def _watch(request: _Request, address: _Address, work: Callable[[Progress], T]) 
 
     def run() -> None:
         try:
-            messages.put(("result", work(report)))
+            for item in work(report):
+                messages.put(("item", item))
+            messages.put(("end", None))
         except Exception as error:  # raised again by whoever waits
             messages.put(("error", error))
 
     threading.Thread(target=run, name="cxdemo-fetch", daemon=True).start()
     try:
-        return _await_result(request, address, messages)
+        yield from _await_items(request, address, messages)
     finally:
         abandoned.set()
 
 
-def _await_result(
+def _import_client() -> None:
+    """Import of the Hub client takes a second, which is not the Hub's."""
+    from huggingface_hub import get_hf_file_metadata, get_session, hf_hub_url
+
+    _ = get_hf_file_metadata, get_session, hf_hub_url
+
+
+def _await_items(
     request: _Request, address: _Address, messages: "SimpleQueue[tuple[str, Any]]"
-) -> Any:
-    """The result among the messages of a thread; each per cent of progress is passed on."""
-    limit, complaint = request.sources.answer_timeout, "did not answer within"
-    told = 0
+) -> Iterator[Any]:
+    """The items among the messages of a thread; each per cent of progress is passed on."""
+    patience, stall = request.sources.answer_timeout, request.sources.stall_timeout
+    first_by = time.monotonic() + patience  # the first bytes of a file, however many requests
+    complaint, told = "did not answer within", 0
     while True:
         try:
-            kind, value = messages.get(timeout=limit)
+            kind, value = messages.get(timeout=max(patience, 0.0))
         except Empty:
-            raise _refusal(request, address, f"{complaint} {limit:g} s") from None
-        if kind == "result":
-            return value
+            waited = f"{complaint} {round(patience, 1):g} s"
+            raise _refusal(request, address, waited) from None
+        if kind == "end":
+            return
         if kind == "error":
             raise _explain(value, request, address) from value
+        if kind == "item":
+            yield value
+            continue
         done, total = value
         if request.progress and total and (done == total or 100 * (done - told) >= total):
             request.progress(done, total)
             told = done
-        limit, complaint = request.sources.stall_timeout, "sent nothing more for"
+        complaint = "sent nothing more for"
+        patience = stall if done else min(stall, first_by - time.monotonic())
 
 
 def _refusal(request: _Request, address: _Address, what: str, remedy: str = "") -> CheckpointError:
@@ -1015,30 +1202,77 @@ def _refusal(request: _Request, address: _Address, what: str, remedy: str = "") 
 
 def _explain(error: Exception, request: _Request, address: _Address) -> CheckpointError:
     """The error in one readable sentence, whatever the Hub client raised."""
+    if isinstance(error, CheckpointError):
+        return error
+    if _is_full(error):
+        return _full_disk(request.checkpoint, request.sources)
+    if isinstance(error, OSError) and error.filename:  # the cache's, not the network's
+        reason = f"{request.checkpoint.name} cannot be kept: {error}"
+        return CheckpointError(reason, "make that folder writable, or set HF_HOME")
+    what, remedy = _complain(error, address, request.sources.answer_timeout)
+    return _refusal(request, address, what, remedy)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or a used-up quota is the cause."""
+    while error is not None:
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_NEW_TOKEN = "run `hf auth login`, or set HF_TOKEN to a valid token"  # noqa: S105  a sentence
+
+
+def _complain(error: Exception, address: _Address, timeout: float) -> tuple[str, str]:
+    """What the Hub did, as a verb phrase, and what to do; "": the usual."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx
 
-    timeout = request.sources.answer_timeout
     in_manifest = "correct checkpoints/manifest.json, or CXDEMO_HUB_REPO if that names it"
+    private = f"{in_manifest}; if it is private, {_NEW_TOKEN}"
     cases: list[tuple[type[Exception], str, str]] = [  # a subclass before its parent
         (_UnusableAnswerError, str(error), ""),
         (errors.GatedRepoError, "wants its terms accepted", "accept them there, and set HF_TOKEN"),
-        (errors.RepositoryNotFoundError, "has no such repository, or a private one", in_manifest),
+        (errors.RepositoryNotFoundError, "has no such repository, or a private one", private),
         (errors.RevisionNotFoundError, f"has no revision {address.revision}", in_manifest),
         (errors.RemoteEntryNotFoundError, f"has no file {address.file}", in_manifest),
-        (errors.OfflineModeIsEnabled, "may not be asked", "unset HF_HUB_OFFLINE"),
-        (errors.HfHubHTTPError, f"answered with an error ({_status_of(error)})", ""),
+        (errors.OfflineModeIsEnabled, "may not be asked (offline mode)", "unset HF_HUB_OFFLINE"),
+        (errors.HfHubHTTPError, *_complain_of_status(error)),
         (httpx.TimeoutException, f"did not answer within {timeout:g} s", ""),
         (httpx.RemoteProtocolError, "broke off the transfer", ""),
-        (httpx.TransportError, f"cannot be reached ({error})", ""),
+        (httpx.TransportError, *_complain_of_transport(error)),
         (OSError, f"could not be read from ({error})", ""),
     ]
     for kind, what, remedy in cases:
         if isinstance(error, kind):
-            return _refusal(request, address, what, remedy)
-    return _refusal(request, address, f"gave an answer of no use ({error!r})")
+            return what, remedy
+    return f"gave an answer of no use ({error!r})", ""
 
 
-def _status_of(error: Exception) -> str:
-    """Status of an HTTP error, such as "503"."""
-    return str(getattr(getattr(error, "response", None), "status_code", "unknown"))
+def _complain_of_status(error: Exception) -> tuple[str, str]:
+    """What an HTTP error means, and what to do."""
+    from huggingface_hub import get_token
+
+    status = getattr(getattr(error, "response", None), "status_code", "unknown")
+    if status == 401 and get_token() is None:
+        return "wants a token, and there is none", _NEW_TOKEN
+    if status == 401:
+        return "does not accept the token (401)", _NEW_TOKEN
+    if status == 403:
+        rights = "use a token that has the right: https://huggingface.co/settings/tokens"
+        return "does not allow this to the token (403)", rights
+    if status == 429:
+        return "was asked too often (429)", "wait some minutes and try again"
+    return f"answered with an error ({status})", ""
+
+
+def _complain_of_transport(error: Exception) -> tuple[str, str]:
+    """Why nothing came, and what to do."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "cannot be reached: this machine seems to have no network", ""
+        cause = cause.__cause__ or cause.__context__
+    return f"cannot be reached ({error})", ""

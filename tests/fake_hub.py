@@ -31,6 +31,8 @@ class FakeHub:
         self.gated: set[str] = set()
         # Faults. Those that are sets name the paths that have them.
         self.fail: int | None = None  # answer everything with this status
+        self.refuse_token = False  # as for a token that has been revoked
+        self.want_token = False  # as for whoever writes
         self.hang = False  # accept, and never answer
         self.html = False  # answer everything with a page, as a captive portal does
         self.ignore_range = False  # send the complete file with status 200
@@ -102,6 +104,11 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 self._give_up()
             elif hub.fail:
                 self._error(hub.fail, "")
+            elif hub.refuse_token:
+                said = "Invalid credentials in Authorization header"
+                self._error(401, "", said, {"X-Error-Message": said})
+            elif hub.want_token and "Authorization" not in self.headers:
+                self._error(401, "", "Invalid username or password.")
             elif hub.html:
                 self._send(200, b"<html>Please log in to the wireless network</html>", "text/html")
             elif self.command == "POST":

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -145,6 +147,14 @@ def silence_name_server(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.sources = replace(stage.sources, endpoint="http://hub.invalid")
 
 
+def lose_network(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    stage.sources = replace(stage.sources, endpoint="http://hub.invalid")
+
+
 def pin(**changes: object) -> Callable[[Stage, pytest.MonkeyPatch], None]:
     return lambda stage, _: stage.write_manifest(**changes)
 
@@ -156,10 +166,13 @@ def fault(**changes: object) -> Callable[[Stage, pytest.MonkeyPatch], None]:
 FAULTS = {
     "refused": (refuse, "cannot be reached"),
     "name server silent": (silence_name_server, "did not answer within"),
+    "no network": (lose_network, "this machine seems to have no network"),
     "never answers": (fault(hang=True), "did not answer within"),
     "answers the first request only": (fault(stall_always={FILE}), "sent nothing more for 1 s"),
     "503": (fault(fail=503), "answered with an error (503)"),
-    "429": (fault(fail=429), "answered with an error (429)"),
+    "429": (fault(fail=429), "was asked too often (429)"),
+    "token refused": (fault(refuse_token=True), "does not accept the token (401)"),
+    "no right": (fault(fail=403), "does not allow this to the token (403)"),
     "gated": (fault(gated={REPO}), "wants its terms accepted"),
     "no repository": (pin(repo="demo/other"), "has no such repository"),
     "no revision": (pin(revision="f" * 40), f"has no revision {'f' * 40}"),
@@ -330,6 +343,27 @@ def test_a_progress_that_raises_ends_the_download(stage: Stage) -> None:
     assert stage.kept() == []
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_download_goes_on_where_ctrl_c_interrupted_it(
+    whole: bool, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "PIECE", 2 * SOME_KB)
+    monkeypatch.setattr(checkpoints, "MERGE_GAP", 0)
+    stage.hub.piece, stage.hub.pause = SOME_KB, 0.01
+    with pytest.raises(KeyboardInterrupt):
+        stage.load(whole=whole, progress=interrupt)
+    time.sleep(0.1)
+    before = stage.hub.served
+    needed = len(BIG) if whole else 16 * (SOME_KB + 128)
+    assert_equal(stage.load(whole=whole).state_dict, VGG19)
+    assert stage.hub.served - before < 0.6 * needed + 17_000  # the header is read again
+    assert not list(stage.cache.rglob("*.partial"))
+
+
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [
@@ -417,13 +451,38 @@ def test_a_cache_that_cannot_be_written_only_costs_the_next_download(
         checkpoints.fetch_checkpoint("vgg19", sources=stage.sources)
 
 
-def test_a_full_disk_leaves_no_broken_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def replace_(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", replace_)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+
+
+def test_a_full_disk_leaves_no_broken_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_disk(monkeypatch)
     assert stage.load().origin == "hub"
     assert stage.kept() == []
+
+
+def test_fetch_says_that_the_disk_is_full_before_it_downloads(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(monkeypatch)
+    told = r"vgg19 cannot be kept: the disk of .* is full; free 1 MB there, or set HF_HOME"
+    with pytest.raises(CheckpointError, match=told):
+        checkpoints.fetch_checkpoint("vgg19", sources=stage.sources)
+    assert stage.hub.log == []
+
+
+def test_a_disk_that_fills_up_on_the_way_is_not_the_fault_of_the_connection(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(monkeypatch)
+    with pytest.raises(CheckpointError, match=r"is full; free some space there") as caught:
+        stage.load(whole=True)
+    assert "connection" not in str(caught.value)
+    assert "Hub" not in str(caught.value)
 
 
 def test_a_new_version_of_a_checkpoint_does_not_use_the_old_cache(stage: Stage) -> None:
@@ -624,6 +683,61 @@ def test_something_else_under_the_name_of_a_shard_is_refused(
         load_state_dict("vgg16", sources=stage.sources)
     assert stage.hub.served < 1_000_000
     assert stage.kept() == []
+
+
+PUBLISHING = {
+    "refused": (refuse, "cannot be reached"),
+    "no network": (lose_network, "this machine seems to have no network; check the connection"),
+    "503": (fault(fail=503), "answered with an error (503)"),
+    "token refused": (fault(refuse_token=True), "does not accept the token (401); run `hf auth"),
+    "no right": (fault(fail=403), "does not allow this to the token (403); use a token that has"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_every_fault_of_publishing_is_a_sentence(
+    name: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_it, complaint = PUBLISHING[name]
+    break_it(stage, monkeypatch)
+    with pytest.raises(CheckpointError, match=re.escape(complaint)) as caught:
+        checkpoints.publish_checkpoints(
+            "me/mine", folder=stage.folder, endpoint=stage.sources.endpoint
+        )
+    assert str(caught.value).startswith("me/mine cannot be published: the Hub ")
+
+
+def test_publishing_without_a_token_names_what_to_do(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.hub.want_token = True
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    with pytest.raises(CheckpointError, match="there is none; run `hf auth login`, or set HF_TOKE"):
+        checkpoints.publish_checkpoints("me/mine", folder=stage.folder, endpoint=stage.hub.url)
+
+
+def test_publishing_offline_is_a_sentence(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(CheckpointError, match=r"\(offline mode\); unset HF_HUB_OFFLINE"):
+        checkpoints.publish_checkpoints("me/mine", folder=stage.folder, endpoint=stage.hub.url)
+    with pytest.raises(CheckpointError, match="'a b/c' is no name of a repository; name it OWNER"):
+        checkpoints.publish_checkpoints("a b/c", folder=stage.folder, endpoint=stage.hub.url)
+    assert stage.hub.log == []
+
+
+def test_locating_reads_no_tensor(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.load(tensors=FIRST)
+
+    def read(*_: object) -> None:
+        raise AssertionError("read a tensor")
+
+    monkeypatch.setattr(checkpoints, "_read_file", read)
+    assert checkpoints.locate("vgg19", tensors=FIRST, sources=stage.sources) == "cache"
+    assert checkpoints.locate("vgg19", sources=stage.sources) is None
+    assert checkpoints.locate("vgg16", sources=stage.sources) == "embedded"
+    (stage.folder / "second.safetensors").write_bytes(b"damaged")
+    assert checkpoints.locate("vgg16", sources=stage.sources) is None
 
 
 def test_fetch_tells_where_the_weights_are(stage: Stage) -> None:
