@@ -1,4 +1,4 @@
-"""Pictures in and out: whatever people upload becomes RGB, and tensors become PNG files.
+"""Pictures in and out: whatever people upload becomes RGB, and tensors become files.
 
 This is the only file that knows about uint8. Everywhere else an image is a float32 tensor of
 shape (N, 3, H, W), RGB, sRGB-encoded, with values in [0, 1].
@@ -10,17 +10,18 @@ shape (N, 3, H, W), RGB, sRGB-encoded, with values in [0, 1].
 
 import functools
 import io
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,7 +36,9 @@ __all__ = [
     "load_with_alpha",
     "luma",
     "read_png_metadata",
+    "read_settings_text",
     "resize",
+    "save_picture",
     "save_png",
     "shrink",
     "to_pil",
@@ -50,6 +53,18 @@ ResizeMode = Literal["bicubic", "bilinear", "area", "nearest"]
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 LARGE_PICTURE = 4_000_000  # pixels, from which a PNG is packed fast instead of small
 SMALL_PNG, FAST_PNG = 6, 1
+SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds settings as JSON
+WRITABLE = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF",
+    ".tiff": "TIFF",
+}  # fmt: skip
+"""The formats of results, by ending."""
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels, of the formats that have such a limit
+_SAVED_AS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "TIFF": {"compression": "tiff_deflate"},
+}
 READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF or HEIC"
 
 
@@ -671,6 +686,82 @@ def read_png_metadata(source: Source) -> dict[str, str]:
         return {key: str(value) for key, value in picture.text.items()}
     except Exception as error:  # text after the pixels is only found by decoding them
         raise _damaged(data, name) from error
+
+
+def save_picture(
+    image: Tensor | Image.Image,
+    file: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    keep_alpha: bool = False,
+) -> None:
+    """A picture in the format that the file's ending names, with its settings and nothing else.
+
+    PNG, WebP and TIFF keep every pixel; JPEG (quality 95) nearly does. Settings go where each
+    format has a place for words: a text chunk of a PNG, the EXIF comment of JPEG and WebP, the
+    description of a TIFF.
+
+    Args:
+        image: What `to_pil` takes, or a picture.
+        file: A path with one of the endings in `WRITABLE`.
+        settings: What `read_settings_text` will find as JSON.
+        keep_alpha: Whether an RGBA picture stays one, instead of lying on white. JPEG cannot.
+
+    Raises:
+        ValueError: Another ending.
+    """
+    kind = WRITABLE.get(Path(file).suffix.lower())
+    if kind is None:
+        raise ValueError(f"Expected one of the endings {', '.join(WRITABLE)}, got {file}.")
+    text = json.dumps(settings) if settings is not None else ""
+    if kind == "PNG":
+        metadata = {SETTINGS_KEY: text} if text else {}
+        save_png(image, file, metadata=metadata, keep_alpha=keep_alpha)
+        return
+    picture = to_pil(image) if isinstance(image, Tensor) else image
+    if not (keep_alpha and picture.mode == "RGBA" and kind != "JPEG"):
+        picture = _to_rgb(picture)
+    picture.save(file, format=kind, exif=_comment(text, kind), **_SAVED_AS[kind])
+
+
+def _comment(text: str, kind: str) -> Image.Exif:
+    """Text, all ASCII, where this kind of picture has a place for it."""
+    exif = Image.Exif()
+    if text and kind == "TIFF":
+        exif[ExifTags.Base.ImageDescription] = text
+    elif text:
+        comment = b"ASCII\0\0\0" + text.encode("ascii")
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    return exif
+
+
+def read_settings_text(source: Source) -> str:
+    """What a result says about how it was made: the JSON in a picture, or that of a JSON file.
+
+    Returns:
+        The text, not yet parsed. "": a picture that has none.
+
+    Raises:
+        ImageError: The file cannot be read, or it is a damaged picture.
+    """
+    limits = ImageLimits(min_side=1, max_aspect=math.inf)
+    data, name = _read(source, limits.max_bytes)
+    if not _match(_READABLE_MAGIC, data):
+        return data.decode("utf-8", errors="replace")
+    picture = _open(data, name, limits)
+    if isinstance(picture, PngImagePlugin.PngImageFile):
+        return read_png_metadata(data).get(SETTINGS_KEY, "")
+    try:
+        return _read_comment(picture.getexif())
+    except Exception as error:  # the parser of this block raises nearly every type there is
+        raise _damaged(data, name) from error
+
+
+def _read_comment(exif: Image.Exif) -> str:
+    comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+    if isinstance(comment, bytes) and comment.startswith(b"ASCII\0\0\0"):
+        return comment[8:].decode("ascii", errors="replace")
+    return str(exif.get(ExifTags.Base.ImageDescription, ""))
 
 
 def contact_sheet(

@@ -1,6 +1,7 @@
 """Every odd picture is built in memory, and every expected value is known beforehand."""
 
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -1021,3 +1022,33 @@ def test_examples_load(file):
     picture = images.load(file)
     assert 200 <= min(picture.size) <= max(picture.size) <= 512
     assert images.to_tensor(picture).std() > 0.1
+
+
+# ------------------------------------------------------------------------- results with settings
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".JPEG", ".webp", ".tif", ".tiff"])
+def test_a_result_is_what_its_ending_says_and_its_settings_come_back(tmp_path, ending):
+    settings = {"config": {"name": "\u6c49 é", "size": 64}, "losses": list(range(3000))}
+    file, alpha = tmp_path / f"a{ending}", ending in {".png", ".webp", ".tif"}
+    gradient = Image.merge("RGBA", [Image.linear_gradient("L").resize((40, 30))] * 4)
+    images.save_picture(gradient, file, settings=settings, keep_alpha=alpha)
+    assert json.loads(images.read_settings_text(file)) == settings
+    with Image.open(file) as picture:
+        assert picture.format == images.WRITABLE[ending.lower()]
+        assert picture.mode == ("RGBA" if alpha else "RGB")
+        if alpha:
+            assert picture.tobytes() == gradient.tobytes()
+        else:  # on white
+            expected = np.asarray(images._to_rgb(gradient), dtype=int)
+            assert np.abs(np.asarray(picture, dtype=int) - expected).max() <= 3
+
+
+def test_settings_are_read_from_json_and_missing_from_other_pictures(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    assert images.read_settings_text(tmp_path / "a.json") == '{"a": 1}'
+    for ending in ("png", "jpg", "gif", "bmp"):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"a.{ending}")
+        assert images.read_settings_text(tmp_path / f"a.{ending}") == ""
+    with pytest.raises(ValueError, match="endings"):
+        images.save_picture(Image.new("RGB", (2, 2)), tmp_path / "a.bmp")

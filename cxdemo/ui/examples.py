@@ -19,9 +19,10 @@ from typing import Any
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.images import SETTINGS_KEY
 from cxdemo.pipelines.style_transfer import StyleTransferConfig, load_preset
 from cxdemo.ui.context import Context, default_context
-from cxdemo.ui.style_run import SETTINGS_KEY, StyleRun, read_settings
+from cxdemo.ui.style_run import StyleRun, read_settings
 
 PICTURES = Path(__file__).resolve().parent.parent / "examples"
 RESULTS = PICTURES / "results"
@@ -120,17 +121,17 @@ def open_example(example: Example, *, folder: Path = RESULTS) -> StyleRun:
     """A run that has already finished."""
     path = result_of(example, folder=folder)
     stored = _stored(path)
-    config, weights = read_settings(json.dumps(stored))
+    read = read_settings(stored)
     content, style = (open_picture(picture) for picture in example.pictures)
     return StyleRun(
         content=content,
         styles=[style],
-        shares=weights,
-        config=config,
+        shares=read.rest["style_weights"],
+        config=read.config,
         image=images.load(path),
         history=[(int(step), terms) for step, terms in stored["losses"]],
         index=stored["steps_taken"],
-        total=config.num_steps,
+        total=read.config.num_steps,
         seconds=stored["seconds"],
     )
 

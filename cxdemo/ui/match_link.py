@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from cxdemo.options import options_of
+from cxdemo.options import options_of, parse_value, read_config
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.ui.match_examples import MATCH_EXAMPLES, MatchExample, find_example
 from cxdemo.ui.match_session import HERE, Comparison, Place
-from cxdemo.ui.options_form import read_config
 
 TAB_ID = "patch-similarity"
 
@@ -55,7 +54,8 @@ def read_link(search: str) -> Comparison:
 
 def _read_settings(given: dict[str, str], example: MatchExample) -> PatchSimilarityConfig:
     known = options_of(PatchSimilarityConfig)
-    values: dict[str, Any] = example.changes | {n: given[n] for n in known if n in given}
+    read = {name: parse_value(known[name], given[name]) for name in known if name in given}
+    values: dict[str, Any] = example.changes | read
     try:
         return read_config(PatchSimilarityConfig, values)
     except ValueError:

@@ -1,16 +1,16 @@
-"""Controls generated from the options of a configuration, and their values read back."""
+"""Controls generated from the options of a configuration, and what they show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from cxdemo.options import Option, options_of
+from cxdemo.options import Option, read_config
 
-T = TypeVar("T")
+__all__ = ["control_for", "read_config", "show_config"]
 
 FINEST_STEP = 0.0001  # of a number that declares none
 FINEST_SLIDER = 2000  # positions; more cannot be hit with a mouse, so a number is typed
@@ -57,34 +57,6 @@ def show_config(config: Any, controls: Mapping[str, Any]) -> dict[Any, Any]:
         value = getattr(config, name)
         shown[control] = list(value) if isinstance(value, tuple) else value
     return shown
-
-
-def read_config(kind: type[T], values: Mapping[str, Any]) -> T:
-    """A configuration from the values of controls or from JSON.
-
-    Raises:
-        ValueError: An unknown option, an empty field, or a value that the option may not take.
-    """
-    known = options_of(kind)
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise ValueError(f"There is no setting named {', '.join(map(repr, unknown))}.")
-    return kind(**{name: _typed(known[name], value) for name, value in values.items()})
-
-
-def _typed(known: Option, value: Any) -> Any:
-    """A value as its option's type; JSON has no tuples, and a slider may send 190.0."""
-    if value is None:
-        raise ValueError(f"{known.label} is empty: give it a value, such as {known.default}.")
-    try:
-        if isinstance(known.default, tuple):
-            return tuple(value)
-        if isinstance(known.default, int) and not isinstance(known.default, bool):
-            return int(value)
-        return type(known.default)(value)
-    except (TypeError, ValueError) as error:
-        message = f"{known.label} cannot be {value!r}: give it a value such as {known.default}."
-        raise ValueError(message) from error
 
 
 def _step_of(known: Option) -> float:

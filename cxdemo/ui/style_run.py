@@ -13,13 +13,21 @@ from typing import Any
 
 from PIL import Image
 
-from cxdemo import images
+from cxdemo import images, options
 from cxdemo.checkpoints import CheckpointError, find_checkpoint
+from cxdemo.options import Option, StoredSettings, check_value, mend_value
 from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
 from cxdemo.ui.context import Context
-from cxdemo.ui.options_form import read_config
 
-SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
+PIPELINE = "style_transfer"
+STYLE_WEIGHTS = Option(
+    name="style_weights",
+    default=(1.0,),
+    help="Share of each style.",
+    label="Weights of the styles",
+    minimum=0.0,
+    maximum=1000.0,
+)
 PREVIEW = 512  # pixels of a preview's long side
 
 Box = tuple[float, float, float, float]
@@ -125,7 +133,7 @@ class StyleRun:
         """Everything needed to do it again, for JSON."""
         return {
             "made_by": "cxdemo",
-            "pipeline": "style_transfer",
+            "pipeline": PIPELINE,
             "config": self.config.as_dict(),
             "style_weights": self.shares,
             "steps_taken": self.index,
@@ -141,7 +149,7 @@ class StyleRun:
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         settings = json.dumps(self.settings(), indent=2)
         png, sidecar = self._folder / "stylized.png", self._folder / "stylized.json"
-        images.save_png(self.image, png, metadata={SETTINGS_KEY: settings})
+        images.save_picture(self.image, png, settings=self.settings())
         sidecar.write_text(settings, encoding="utf-8")
         return png, sidecar
 
@@ -177,34 +185,27 @@ def _load(ctx: Context, config: StyleTransferConfig) -> Any:
     return ctx.load_features(config.backbone, config.layers, pooling=config.pooling)
 
 
-def read_settings(text: str) -> tuple[StyleTransferConfig, list[float]]:
-    """Configuration and style weights from the JSON that `StyleRun.settings` gave.
+def read_settings(stored: str | Mapping[str, Any]) -> StoredSettings[StyleTransferConfig]:
+    """Configuration and, in `rest`, the style weights of what `StyleRun.settings` gave.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is something else, or a value is one that its option may not take.
     """
-    try:
-        settings = json.loads(text)
-        values, weights = settings["config"], settings.get("style_weights", [1.0])
-        weights = [float(weight) for weight in weights]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            "This file holds no settings of a style transfer: choose a PNG or JSON that was "
-            "downloaded here."
-        ) from error
-    return read_config(StyleTransferConfig, values), weights
+    read = options.read_settings(StyleTransferConfig, stored, pipeline=PIPELINE)
+    weights = mend_value(STYLE_WEIGHTS, read.rest.get("style_weights", [1.0]))
+    check_value(STYLE_WEIGHTS, weights)
+    if not any(weights):
+        raise ValueError("style_weights must hold a weight above 0, got none.")
+    return replace(read, rest={**read.rest, "style_weights": list(weights)})
 
 
-def read_settings_file(path: Path) -> tuple[StyleTransferConfig, list[float]]:
-    """Configuration and style weights from a downloaded PNG or JSON.
+def read_settings_file(path: Path) -> StoredSettings[StyleTransferConfig]:
+    """As `read_settings`, from a result (PNG, JPEG, WebP, TIFF) or the JSON beside it.
 
     Raises:
         ValueError: It holds none.
     """
-    content = path.read_bytes()
-    if content.startswith(b"\x89PNG"):
-        return read_settings(images.read_png_metadata(content).get(SETTINGS_KEY, ""))
-    return read_settings(content[:100_000].decode("utf-8", errors="replace"))
+    return read_settings(images.read_settings_text(path))
 
 
 def choose_styles(

@@ -12,7 +12,7 @@ from gradio_client.utils import Status
 from PIL import Image
 
 from cxdemo import images
-from cxdemo.ui.style_run import SETTINGS_KEY
+from cxdemo.images import SETTINGS_KEY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "cxdemo" / "examples"
 CONTENT = EXAMPLES / "portrait_curie_1927.jpg"

@@ -8,11 +8,10 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cxdemo.pipelines.style_transfer import PRESETS, StyleMatch, StyleTransferConfig, load_preset
+from cxdemo.pipelines.style_transfer import PRESETS, StyleMatch, load_preset
 from cxdemo.ui import match_overlay, pace, picture_cards
 from cxdemo.ui.errors import UNEXPECTED, readable
 from cxdemo.ui.loss_curve import MOST_POINTS, draw_loss_curve
-from cxdemo.ui.options_form import read_config
 from cxdemo.ui.safe_image import SafeImage
 
 # ------------------------------------------------------------------------------ safe_image
@@ -76,32 +75,6 @@ def test_errors_inside_a_generator_come_after_what_it_gave():
     assert next(steps) == 1
     with pytest.raises(gr.Error, match="stop here"):
         next(steps)
-
-
-# ---------------------------------------------------------------------------- options_form
-
-
-def test_read_config_mends_what_json_and_sliders_do_to_types():
-    values = {"num_steps": 12.0, "style_layers": ["conv3_2"], "style_weight": 2}
-    config = read_config(StyleTransferConfig, values)
-    assert config.num_steps == 12
-    assert isinstance(config.num_steps, int)
-    assert config.style_layers == ("conv3_2",)
-    assert isinstance(config.style_weight, float)
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"size": None}, "Size is empty"),
-        ({"size": "wide"}, "Size cannot be 'wide'"),
-        ({"sice": 64}, "no setting named 'sice'"),
-        ({"size": 63}, "size must lie in"),
-    ],
-)
-def test_read_config_says_what_is_wrong(values, said):
-    with pytest.raises(ValueError, match=said):
-        read_config(StyleTransferConfig, values)
 
 
 # ------------------------------------------------------------------------------------ pace

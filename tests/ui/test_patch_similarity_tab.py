@@ -295,7 +295,7 @@ def test_a_file_that_holds_no_settings_is_refused_in_a_sentence(driver, tmp_path
     file = tmp_path / "other.json"
     file.write_text(text)
     driver.take(driver.events["match_load"].fn(str(file), driver.values[driver.state]))
-    assert re.search("holds no settings|two shares", driver.row["error"])
+    assert re.search("holds no settings|place must lie in", driver.row["error"])
 
 
 def test_what_a_control_may_not_hold_is_said_beside_the_pictures(driver):

@@ -11,7 +11,7 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig
-from cxdemo.ui.style_run import SETTINGS_KEY, read_settings
+from cxdemo.ui.style_run import read_settings
 from ui.fake_pipeline import build_demo, fake_transfer
 
 
@@ -109,7 +109,8 @@ def test_downloads_hold_the_settings_that_make_it_again(driver):
     png, sidecar = (driver.html(name).value["path"] for name in ("cx-png", "cx-json"))
     used = driver.state().config
     assert used.style_layers == ("conv2_2", "conv3_1")
-    assert read_settings(images.read_png_metadata(png)[SETTINGS_KEY]) == (used, [1.0])
+    read = read_settings(images.read_settings_text(png))
+    assert (read.config, read.rest["style_weights"]) == (used, [1.0])
     assert json.loads(Path(sidecar).read_text())["config"]["content_bandwidth"] == 0.3
     load = driver.events["load_settings"].fn
     for path in (png, sidecar):
@@ -121,6 +122,21 @@ def test_settings_are_refused_when_the_file_holds_none(driver, tmp_path):
     file.write_text('{"a": 1}')
     with pytest.raises(gr.Error, match="holds no settings"):
         driver.events["load_settings"].fn(str(file))
+
+
+def test_weights_of_styles_come_back_as_shares_that_the_sliders_can_show(driver, tmp_path):
+    for name, weights, shown in (("a", [2, 1], [1.0, 0.5]), ("b", [0.4, 0.2], [0.4, 0.2])):
+        file = tmp_path / f"{name}.json"
+        file.write_text(json.dumps({"config": {"size": 96}, "style_weights": weights}))
+        updates = driver.events["load_settings"].fn(str(file))
+        sliders = [c for c in updates if (c.label or "").lower().startswith(("weight of", "its w"))]
+        assert [updates[slider] for slider in sliders] == shown
+
+
+@pytest.mark.parametrize("weights", ["[-1]", "[NaN]", "[0]", '"1"', "[true]", "null", "7"])
+def test_weights_that_are_none_are_refused(weights):
+    with pytest.raises(ValueError, match=r"style_weights (must|is empty)"):
+        read_settings('{"config": {"size": 96}, "style_weights": ' + weights + "}")
 
 
 def test_stop_cancels_the_run_and_keeps_the_last_picture(driver):
@@ -244,7 +260,7 @@ def test_long_runs_are_announced(driver):
     assert "cx-long" in text
     assert "minutes" in text or "hours" in text
     driver.option(size=None)
-    assert "Size is empty" in driver.events["estimate_time"].fn(driver.values)
+    assert "size is empty" in driver.events["estimate_time"].fn(driver.values)
 
 
 def test_upload_that_is_no_picture_empties_the_picker(driver, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 import tempfile
 import weakref
@@ -18,7 +17,7 @@ import gradio as gr
 from cxdemo import images
 from cxdemo.checkpoints import find_checkpoint
 from cxdemo.features import LAYERS
-from cxdemo.options import options_of
+from cxdemo.options import Option, check_value, mend_value, options_of, read_settings
 from cxdemo.pipelines.patch_similarity import (
     RGB,
     LayerScore,
@@ -472,22 +471,30 @@ def save_figures(comparison: Comparison, ctx: Context) -> list[Path]:
     return files
 
 
+PLACE = Option(
+    name="place",
+    default=(0.5, 0.5),
+    help="Where the patch lies: shares of width and height.",
+    label="Place",
+    minimum=0.0,
+    maximum=1.0,
+)
+
+
 def read_settings_file(path: Path, state: Comparison | None) -> Comparison:
     """The comparison of a downloaded JSON; pictures that it cannot name are those shown now.
 
     Raises:
         ValueError: It holds none.
     """
-    try:
-        stored = json.loads(path.read_bytes()[:100_000])
-        settings, place = stored["config"], tuple(float(share) for share in stored["place"])
-        example = find_example(stored.get("example"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            "This file holds no settings of a comparison: choose a JSON that was saved here."
-        ) from error
+    read = read_settings(
+        PatchSimilarityConfig, images.read_settings_text(path), pipeline="patch_similarity"
+    )
+    place = mend_value(PLACE, read.rest.get("place"))
+    check_value(PLACE, place)
+    if len(place) != 2:
+        raise ValueError(f"The place must be two shares in [0, 1], got {len(place)}.")
+    name = read.rest.get("example")
+    example = find_example(name if isinstance(name, str) else None)
     shown = example.open() if example else state or MATCH_EXAMPLES[0].open()
-    if len(place) != 2 or not all(0 <= share <= 1 for share in place):
-        raise ValueError(f"The place must be two shares in [0, 1], got {place}.")
-    config = read_config(PatchSimilarityConfig, settings)
-    return replace(shown, config=config, place=(place[0], place[1]))
+    return replace(shown, config=read.config, place=place)

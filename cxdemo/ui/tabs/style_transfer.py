@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import gradio as gr
 from gradio.context import Context as BeingBuilt
 from PIL import Image
 
+from cxdemo import images
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
 from cxdemo.ui import examples, match_overlay, picture_cards
@@ -176,8 +178,8 @@ def _build_advanced() -> tuple[dict[str, Any], gr.UploadButton]:
         with gr.Row(elem_id="cx-advanced-options"):
             controls = {n: _control(n) for n, known in OPTIONS.items() if known.advanced}
         upload = gr.UploadButton(
-            "Use the settings of a downloaded result (PNG or JSON)",
-            file_types=[".png", ".json"],
+            "Use the settings of a result (PNG, JPEG, WebP, TIFF or JSON)",
+            file_types=[*images.WRITABLE, ".json"],
             size="sm",
         )
     return controls, upload
@@ -314,9 +316,9 @@ def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
         return show_config(load_preset(name), controls)
 
     def load_settings(file: str) -> Updates:
-        config, _ = read_settings_file(Path(file))
-        gr.Info("The settings of the file are in place.")
-        return show_config(config, controls)
+        read = read_settings_file(Path(file))
+        gr.Info(escape(f"The settings of the file are in place. {read.notice}".strip()))
+        return show_config(read.config, controls) | show_weights(read.rest["style_weights"], page)
 
     def estimate(values: Mapping[Any, Any]) -> str:
         try:
@@ -338,7 +340,12 @@ def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
         **PRIVATE,
     )  # fmt: skip
     upload.upload(
-        readable(load_settings), upload, targets, api_name="load_settings", **QUICK, **PRIVATE
+        readable(load_settings),
+        upload,
+        [*targets, *page.weights],
+        api_name="load_settings",
+        **QUICK,
+        **PRIVATE,
     )
     gr.on(
         [page_load(), *(control.change for control in (page.preset, *targets))],
@@ -350,6 +357,12 @@ def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
         queue=False,
         **PRIVATE,
     )
+
+
+def show_weights(weights: Sequence[float], page: Page) -> Updates:
+    """Updates that make the sliders show the weights of styles; only their ratios count."""
+    largest = max(1.0, *weights)
+    return dict(zip(page.weights, [weight / largest for weight in weights], strict=False))
 
 
 def read_controls(values: Mapping[Any, Any], controls: Mapping[str, Any]) -> StyleTransferConfig:
