@@ -6,11 +6,14 @@ The plain recipe is Adam on pixels at full size from the content, in fp32, with 
 the same equations, the same network and the same weights of the terms. The preset is timed until
 its own picture, evaluated outside the clock at full size, has an objective no higher than the one
 that the recipe ends with.
+
+With --peers FOLDER, ours stands beside other people's methods instead: see `style_peers`.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ import torch
 from torch import Tensor
 
 from cxdemo import images
+from cxdemo.bench import style_peers
 from cxdemo.contextual import ContextualTarget
 from cxdemo.features import load_features
 from cxdemo.optimize import optimize_pixels
@@ -100,6 +104,9 @@ def run_preset(
 
 def main(argv: list[str] | None = None) -> int:
     """Runs both and prints the table."""
+    argv = sys.argv[1:] if argv is None else argv
+    if any(word.startswith("--peers") for word in argv):
+        return style_peers.main(argv)
     args = _parser().parse_args(argv)
     config = load_preset(args.preset, size=args.size)
     content = images.to_tensor(images.load(args.content))
