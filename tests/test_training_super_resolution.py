@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cxdemo.networks import Upscaler
-from cxdemo.training import upscaler_run
+from cxdemo.training import loop, upscaler_run
 from cxdemo.training.export_upscaler import export
 from cxdemo.training.loop import save_network, step_size_at, update_average
 from cxdemo.training.photos import (
@@ -231,6 +231,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(phase, photos, tm
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
     for one, other in zip(*[[json.loads(line) for line in log] for log in logs], strict=True):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_run_that_is_killed_between_validations_goes_on_from_its_last_step(
+    photos, tmp_path, monkeypatch
+):
+    def killed_after_3_steps(run):
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return Run.advance(run)
+
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    run = tiny_run(tmp_path, photos, "mse", validate_every=100)
+    monkeypatch.setattr(run, "advance", lambda: killed_after_3_steps(run))
+    with pytest.raises(KeyboardInterrupt):
+        list(run.run())
+    assert not (tmp_path / "log.jsonl").exists()
+    resumed = tiny_run(tmp_path, photos, "mse", validate_every=100)
+    assert resumed.step == 3
+    assert [record["step"] for record in resumed.run()] == [4]
 
 
 @pytest.mark.usefixtures("tiny_network")

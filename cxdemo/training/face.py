@@ -4,10 +4,10 @@
 
 Two folders of square pictures of faces are enough; they need not be pairs. `make train-face` is
 the same command. `--method cyclegan` trains the peer on the same faces. A run can be stopped at
-any moment and started again by the same command: `state.pt` is replaced at every validation, whole
-or not at all, and a resumed run repeats an uninterrupted one. `generator.safetensors` is the
-running average of the parameters (`back.safetensors` that of the peer's way back),
-`validation.png` held-back faces and what becomes of them.
+any moment and started again by the same command: `state.pt` is replaced at every validation and
+every two minutes, whole or not at all, and a resumed run repeats an uninterrupted one.
+`generator.safetensors` is the running average of the parameters (`back.safetensors` that of the
+peer's way back), `validation.png` held-back faces and what becomes of them.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from cxdemo.training.face_config import FaceTrainingConfig
 from cxdemo.training.face_data import Faces, Pairs, describe, transport_plan
 from cxdemo.training.face_losses import contextual_terms, cycle_terms
 from cxdemo.training.loop import (
+    Clock,
     load_state,
     save_network,
     save_state,
@@ -186,21 +187,23 @@ class FaceRun:
     def run(self) -> Iterator[dict[str, float]]:
         """Steps until the end; yields the record of each validation."""
         sums: dict[str, float] = {}
-        first, began = self.step, time.process_time()
+        first, clock = self.step, Clock(self.save_state)
         while self.step < self.config.num_steps:
+            began = time.process_time()
             for name, value in self.advance().items():
                 sums[name] = sums.get(name, 0.0) + value
+            self.cpu_seconds += time.process_time() - began
             if self.step % self.config.validate_every and self.step < self.config.num_steps:
+                clock.tick()
                 continue
-            count, spent = self.step - first, time.process_time() - began
-            self.cpu_seconds += spent
+            count = self.step - first
             record: dict[str, float] = {"step": self.step, "cpu_seconds": self.cpu_seconds}
             record |= {name: value / count for name, value in sums.items()}
             if self.accelerator.is_main_process:
                 record |= self._validate()
                 self._keep(record)
             yield record
-            sums, first, began = {}, self.step, time.process_time()
+            sums, first = {}, self.step
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -220,11 +223,17 @@ class FaceRun:
         }
 
     def _keep(self, record: dict[str, float]) -> None:
-        """Writes the log, the parameters, and the state to go on from."""
+        """Writes the log, the parameters, and the state."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
         for name, average in self.averages.items():
             save_network(average, self.folder / f"{name}.safetensors")
+        self.save_state()
+
+    def save_state(self) -> None:
+        """`state.pt`, replaced as a whole, by the main process."""
+        if not self.accelerator.is_main_process:
+            return
         unwrap = self.accelerator.unwrap_model
         state = {
             "config": self.config.as_dict(),

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+
+SAVE_SECONDS = 120.0
+"""Seconds between two states of a run, whose validations may be an hour apart on a busy machine."""
+
+
+class Clock:
+    """Calls a function at most every so many seconds.
+
+    Args:
+        act: What to call.
+        seconds: Between two calls; None: `SAVE_SECONDS`.
+    """
+
+    def __init__(self, act: Callable[[], object], seconds: float | None = None) -> None:
+        self.act, self.seconds = act, SAVE_SECONDS if seconds is None else seconds
+        self.since = time.monotonic()
+
+    def tick(self) -> None:
+        """Calls it if it is time."""
+        if time.monotonic() - self.since >= self.seconds:
+            self.act()
+            self.since = time.monotonic()
 
 
 def step_size_at(step: int, num_steps: int, warmup_steps: int) -> float:

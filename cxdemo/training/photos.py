@@ -63,10 +63,13 @@ def split_photos(paths: Sequence[Path], num_validation: int) -> tuple[list[Path]
 def load_photo(path: Path) -> Tensor:
     """A photo as bytes, (3, H, W) uint8; halved if its longer side is `LARGE` or more."""
     with Image.open(path) as file:
-        photo = file.convert("RGB")
-    if max(photo.size) >= LARGE:
-        photo = photo.reduce(2)
+        photo = halve_large(file.convert("RGB"))
     return torch.from_numpy(np.array(photo)).permute(2, 0, 1).contiguous()  # (3, H, W)
+
+
+def halve_large(photo: Image.Image) -> Image.Image:
+    """A photo, halved if its longer side is `LARGE` or more."""
+    return photo.reduce(2) if max(photo.size) >= LARGE else photo
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,7 +78,15 @@ _PERCEPTUAL = TrainingConfig(
 )
 
 PHASES: dict[str, TrainingConfig] = {
-    "mse": TrainingConfig(num_steps=7000, mse_weight=1.0, cx_weight=0.0, low_frequency_weight=0.0),
+    "mse": TrainingConfig(
+        num_steps=40_000,
+        batch_size=4,
+        crop_size=192,
+        mse_weight=1.0,
+        cx_weight=0.0,
+        low_frequency_weight=0.0,
+        degraded_share=0.05,
+    ),
     "cx": _PERCEPTUAL,
     "cx-gan": replace(
         _PERCEPTUAL,
@@ -88,7 +96,8 @@ PHASES: dict[str, TrainingConfig] = {
         discriminator_step_size=1e-3,
     ),
 }
-"""The settings of the shipped checkpoints; what was changed on the way is in their cards.
+"""The settings; those of the shipped checkpoints, and what was changed on the way, are in their
+cards.
 
 The paper's weights are 0.1 for the Contextual Loss, 10 for the low frequencies (of images in
 [-1, 1], so 40 here) and 0.001 for the discriminator. A small network learns a pattern in the grid

@@ -26,6 +26,7 @@ from cxdemo.networks import (
     upscale_bicubic,
 )
 from cxdemo.training.loop import (
+    Clock,
     load_state,
     save_network,
     save_state,
@@ -170,10 +171,12 @@ class Run:
         """Steps until the end; yields the record of each validation."""
         sums: dict[str, float] = {}
         since, first = time.monotonic(), self.step
+        clock = Clock(self.save_state)
         while self.step < self.config.num_steps:
             for name, value in self.advance().items():
                 sums[name] = sums.get(name, 0.0) + value
             if self.step % self.config.validate_every and self.step < self.config.num_steps:
+                clock.tick()
                 continue
             count = self.step - first
             record = {"step": self.step, "seconds": (time.monotonic() - since) / count}
@@ -231,7 +234,9 @@ class Run:
     # ------------------------------------------------------------------------------- the state
 
     def save_state(self) -> None:
-        """`state.pt`, replaced as a whole."""
+        """`state.pt`, replaced as a whole, by the main process."""
+        if not self.accelerator.is_main_process:
+            return
         unwrap = self.accelerator.unwrap_model
         state: dict[str, Any] = {
             "config": self.config.as_dict(),
