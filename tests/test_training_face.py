@@ -15,6 +15,7 @@ from cxdemo.contextual import contextual_loss
 from cxdemo.features import load_features
 from cxdemo.networks import CascadedRefinement
 from cxdemo.palette import palette_distance
+from cxdemo.training import loop
 from cxdemo.training.export_face import export
 from cxdemo.training.face import main
 from cxdemo.training.face_config import FaceTrainingConfig
@@ -141,6 +142,24 @@ def tiny_run(folder, folders, **changes):
     config = FaceTrainingConfig(**{**TINY, **changes})
     faces = [load_faces(f, config.size, config.num_validation, config.max_faces) for f in folders]
     return FaceRun(config, folder, *faces)
+
+
+def test_a_run_that_is_killed_between_sheets_goes_on_from_its_last_step(
+    folders, tmp_path, monkeypatch
+):
+    def killed_after_3_steps():
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return FaceRun.advance(run)
+
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    run = tiny_run(tmp_path / "run", folders, method="cyclegan", validate_every=100)
+    monkeypatch.setattr(run, "advance", killed_after_3_steps)
+    with pytest.raises(KeyboardInterrupt):
+        list(run.run())
+    resumed = tiny_run(tmp_path / "run", folders, method="cyclegan", validate_every=100)
+    assert resumed.step == 3
+    assert resumed.cpu_seconds == run.cpu_seconds > 0
 
 
 @pytest.mark.parametrize("method", ["cx", "cyclegan"])

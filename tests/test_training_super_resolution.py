@@ -237,14 +237,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(phase, photos, tm
 def test_a_run_that_is_killed_between_validations_goes_on_from_its_last_step(
     photos, tmp_path, monkeypatch
 ):
-    def killed_after_3_steps(run):
+    def killed_after_3_steps():
         if run.step == 3:
             raise KeyboardInterrupt
         return Run.advance(run)
 
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     run = tiny_run(tmp_path, photos, "mse", validate_every=100)
-    monkeypatch.setattr(run, "advance", lambda: killed_after_3_steps(run))
+    monkeypatch.setattr(run, "advance", killed_after_3_steps)
     with pytest.raises(KeyboardInterrupt):
         list(run.run())
     assert not (tmp_path / "log.jsonl").exists()
