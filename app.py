@@ -11,8 +11,12 @@ def main() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from cxdemo.ui.app import build_app, launch_options
+    from cxdemo.ui.background_fetch import BackgroundFetch
+    from cxdemo.ui.context import default_context
 
-    build_app().launch(**launch_options())
+    fetch = BackgroundFetch(name="vgg19")
+    fetch.start()
+    build_app(default_context(fetch=fetch)).launch(**launch_options())
 
 
 if __name__ == "__main__":

@@ -390,17 +390,18 @@ def fetch_checkpoint(
         CheckpointError: They cannot be had, or cannot be kept.
     """
     checkpoint = find_checkpoint(name, folder=sources.folder)
-    if locate(name, tensors=tensors, sources=sources) is None:
-        _check_room(checkpoint, tensors or checkpoint.tensors, sources)
-    loaded = load_state_dict(name, tensors=tensors, whole=whole, progress=progress, sources=sources)
-    if loaded.origin == "embedded":
+    names = list(tensors or checkpoint.tensors)
+    place = locate(name, tensors=names, sources=sources)
+    if place == "embedded":
         return sources.folder
-    if locate(name, tensors=tensors, sources=sources) is None:
-        _check_room(checkpoint, tensors or checkpoint.tensors, sources)
+    if place is None:
+        _check_room(checkpoint, names, sources)
+    if place is None or (whole and not _find_complete(checkpoint, sources)):
+        load_state_dict(name, tensors=names, whole=whole, progress=progress, sources=sources)
+    if locate(name, tensors=names, sources=sources) is None:
         reason = f"{name} was downloaded, but cannot be kept in {sources.parts(checkpoint)}"
         raise CheckpointError(reason, "make that folder writable, or set HF_HOME")
-    complete = _find_complete(checkpoint, sources)
-    return complete if complete and whole else sources.parts(checkpoint)
+    return _find_complete(checkpoint, sources) or sources.parts(checkpoint)
 
 
 def _check_room(checkpoint: Checkpoint, names: Iterable[str], sources: Sources) -> None:

@@ -214,6 +214,7 @@ def load_features(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     path: str | None = None,
+    offline: bool | None = None,
 ) -> VGGFeatures:
     """VGG features with the parameters of a checkpoint, on a device, ready to use.
 
@@ -228,6 +229,7 @@ def load_features(
         device: Where to compute.
         dtype: See `VGGFeatures`.
         path: A .safetensors file to use in place of the checkpoint's own sources.
+        offline: Whether to leave the network alone. None: as HF_HUB_OFFLINE says.
 
     Raises:
         ValueError: An unknown backbone or layer.
@@ -238,6 +240,7 @@ def load_features(
         backbone,
         tensors=lambda c: _tensor_names(c.name, list(_stand_ins(c, asked).values())),
         path=path,
+        offline=offline,
     )
     used = loaded.checkpoint
     names = _stand_ins(used, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -43,6 +44,7 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
         with gr.Row(elem_id="cx-top"):
             gr.HTML(header.show_title(), elem_id="cx-title", scale=3, min_width=320)
             status = gr.HTML(elem_id="cx-status", scale=2, js_on_load=header.THEME_SCRIPT)
+            arrival = gr.Timer(header.REFRESH, active=False)  # while VGG19 is on its way
         gr.HTML(header.show_equations(), elem_id="cx-equations")
         with gr.Tabs(elem_id="cx-tabs") as tabs:
             for title, build in TABS:
@@ -57,16 +59,22 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
             show_progress="hidden",
             queue=False,
         )
-        demo.load(
-            lambda: header.show_status(ctx),
+        gr.on(
+            [demo.load, arrival.tick],
+            partial(look_at_weights, ctx),
             None,
-            status,
+            [status, arrival],
             api_name="weights_status",
             api_visibility="private",
             show_progress="hidden",
             queue=False,
         )
     return demo.queue(default_concurrency_limit=1, max_size=20)
+
+
+def look_at_weights(ctx: Context) -> tuple[str, gr.Timer]:
+    """What the header says of the weights, and whether the page should look again soon."""
+    return header.show_status(ctx), gr.Timer(active=header.is_changing(ctx))
 
 
 def tab_id(title: str) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from cxdemo.optimize import Step
+from cxdemo.ui.background_fetch import BackgroundFetch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Context:
         translate: As `cxdemo.pipelines.face_translation.translate`.
         device: Where to compute, such as "cpu" or "cuda".
         device_name: The same for people.
+        fetch: VGG19 on its way from the Hub. None: it is fetched by whoever needs it.
     """
 
     transfer_style: Callable[..., Iterator[Step]]
@@ -45,10 +47,15 @@ class Context:
     translate: Callable[..., Any]
     device: str
     device_name: str
+    fetch: BackgroundFetch | None = None
 
 
-def default_context() -> Context:
-    """The real pipelines on the fastest device of this machine; no weights are loaded yet."""
+def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
+    """The real pipelines on the fastest device of this machine; no weights are loaded yet.
+
+    Args:
+        fetch: What brings VGG19 while the app is in use, so that nobody waits for the Hub.
+    """
     from cxdemo.checkpoints import locate
     from cxdemo.pipelines.face_translation import TRANSLATORS, translate
     from cxdemo.pipelines.style_transfer import StyleExplanation, transfer_style
@@ -58,7 +65,7 @@ def default_context() -> Context:
     return Context(
         transfer_style=transfer_style,
         explain_style=StyleExplanation,
-        load_features=_remembered_features(device),
+        load_features=_remembered_features(device, fetch),
         upscale=upscale,
         load_upscaler=_remembered_upscaler(device),
         measure=_remembered_judges(device),
@@ -69,6 +76,7 @@ def default_context() -> Context:
         translate=translate,
         device=device,
         device_name=device_name,
+        fetch=fetch,
     )
 
 
@@ -82,13 +90,40 @@ def find_device() -> tuple[str, str]:
     return "cpu", f"CPU, {cores} core{'s' if cores > 1 else ''}"
 
 
-def _remembered_features(device: str) -> Callable[..., Any]:
-    """`load_features` on a device, which keeps the networks of the last few settings."""
+class _StandInError(Exception):
+    """Carries a network that stands in for another past the memory of the right ones."""
+
+    def __init__(self, features: Any) -> None:
+        super().__init__()
+        self.features = features
+
+
+def _remembered_features(device: str, fetch: BackgroundFetch | None = None) -> Callable[..., Any]:
+    """`load_features` on a device, which keeps the networks of the last few settings.
+
+    A stand-in is not kept under the name of the network that was asked for: the next call looks
+    for that one again. Where `fetch` brings it, no call waits for the Hub.
+    """
     from cxdemo.features import load_features
 
+    offline = True if fetch else None
+
     @lru_cache(maxsize=4)
+    def remember(backbone: str, layers: tuple[str, ...], pooling: Any) -> Any:
+        features = load_features(backbone, layers, pooling=pooling, device=device, offline=offline)
+        if features.notice:
+            raise _StandInError(features)
+        return features
+
     def load(backbone: str, layers: tuple[str, ...], *, pooling: str) -> Any:
-        return load_features(backbone, layers, pooling=pooling, device=device)  # pyright: ignore[reportArgumentType]
+        try:
+            return remember(backbone, layers, pooling)
+        except _StandInError as found:
+            features = found.features
+        if fetch and backbone == fetch.name:
+            fetch.start()
+            features.notice = fetch.notice(features.backbone) or features.notice
+        return features
 
     return load
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from html import escape
 
+from cxdemo.ui.background_fetch import is_offline
 from cxdemo.ui.context import Context
+
+REFRESH = 2.0  # seconds between two looks at a download
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -86,11 +88,16 @@ def show_status(ctx: Context) -> str:
     vgg16, vgg19 = _locate(ctx, "vgg16"), _locate(ctx, "vgg19")
     chips = [
         _chip("Weights", f"VGG16, {_ORIGINS[vgg16]}" if vgg16 else "none here", bool(vgg16)),
-        _chip("Paper's VGG19", _ORIGINS[vgg19] if vgg19 else _when_missing(), bool(vgg19)),
+        _chip("Paper's VGG19", _ORIGINS[vgg19], True) if vgg19 else _show_arrival(ctx),
         _chip("Runs on", ctx.device_name, True),
     ]
     banner = "" if vgg16 or vgg19 else _BANNER
     return f'<div class="cx-chips">{"".join(chips)}{_THEME_SWITCH}</div>{banner}'
+
+
+def is_changing(ctx: Context) -> bool:
+    """Whether the status will soon be another one."""
+    return ctx.fetch is not None and ctx.fetch.running
 
 
 _BANNER = (
@@ -115,14 +122,28 @@ element.addEventListener('click', (event) => {
 """
 
 
-def _chip(name: str, value: str, good: bool) -> str:
+def _chip(name: str, value: str, good: bool, *, title: str = "", after: str = "") -> str:
     state = "" if good else " cx-missing"
-    return f'<span class="cx-chip{state}"><small>{escape(name)}</small>{escape(value)}</span>'
+    hint = f' title="{escape(title)}"' if title else ""
+    label = f"<small>{escape(name)}</small>{escape(value)}{after}"
+    return f'<span class="cx-chip{state}"{hint}>{label}</span>'
 
 
-def _when_missing() -> str:
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-    return "not here, and offline" if offline else "fetched when chosen"
+def _show_arrival(ctx: Context) -> str:
+    """How far VGG19 is on its way from the Hub, or why it is not."""
+    fetch, name = ctx.fetch, "Paper's VGG19"
+    if is_offline():
+        return _chip(name, "not here, and offline", False)
+    if fetch is None:
+        return _chip(name, "fetched when chosen", False)
+    if not fetch.running:
+        reason = fetch.error.reason if fetch.error else ""
+        return _chip(name, "could not be fetched" if reason else "not here", False, title=reason)
+    if not fetch.total:
+        return _chip(name, "asking the Hugging Face Hub", False)
+    done, total = (f"{count / 1e6:.0f}" for count in (fetch.done, fetch.total))
+    bar = f'<progress max="{fetch.total}" value="{fetch.done}"></progress>'
+    return _chip(name, f"on its way, {done} of {total} MB", False, after=bar)
 
 
 def _locate(ctx: Context, name: str) -> str | None:

@@ -129,17 +129,16 @@ class Comparison:
     def kept(self, ctx: Context, picture: Image.Image) -> Kept:
         """A picture at the size in use, and its features."""
         config = self.config
-        key = f"{_digest(picture)}|{config.backbone}|{config.layer}|{config.used_size}"
+        network = load_layer(ctx, config, config.layer)
+        used = getattr(network, "backbone", config.backbone)  # a stand-in's are not the other's
+        key = f"{_digest(picture)}|{used}|{config.layer}|{config.used_size}"
 
         def make() -> Kept:
             tensor = images.to_tensor(picture).to(ctx.device)
-            network = load_layer(ctx, config, config.layer)
             features = extract_map(tensor, config, features=network)
-            return Kept(
-                fit_picture(tensor, config).cpu(), features, getattr(network, "notice", None)
-            )
+            return Kept(fit_picture(tensor, config).cpu(), features, None)
 
-        return _STORE.get(key, make)
+        return _STORE.get(key, make)._replace(notice=getattr(network, "notice", None))
 
     def pair(self, ctx: Context) -> PatchSimilarity:
         """The maps of the two, the asking one first."""
