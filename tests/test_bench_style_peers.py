@@ -53,17 +53,17 @@ def test_ratios_are_taken_on_the_pairs_that_a_method_has():
 
 
 def test_a_run_that_did_not_take_all_its_steps_is_a_lower_bound():
-    results = [{"ours": painted(10.0), "NNST": painted(25.0, complete=False)}]
+    results = [{"ours": painted(10.0), "NNST": painted(25.0, cut="60 of 800 steps")}]
     row = style_peers.format_table(results, ["ours", "NNST"]).splitlines()[-1]
     assert row == "| NNST | 1 | over 25.0 | over 2.5 |"
 
 
 def test_finished_pictures_are_found_and_told_by_their_pair(folder):
     finished = style_peers.find_finished(folder)
-    assert [(f.peer, f.cpu_seconds, f.complete) for f in finished] == [("STROTSS", 90.0, False)]
+    assert [(f.peer, f.cpu_seconds) for f in finished] == [("STROTSS", 90.0)]
     pair = style_peers.load_pair(str(folder / "a.png"), str(folder / "b.png"), size=64)
     cell = style_peers.paint_pair(pair, {}, finished, folder)["STROTSS"]
-    assert cell.note == "500 of 750 steps"
+    assert cell.caption == "90 s, 500 of 750 steps"
     assert cell.image[0, :, 20, 30].tolist() == [1.0, 0.0, 0.0]
     swapped = style_peers.load_pair(str(folder / "b.png"), str(folder / "a.png"), size=64)
     assert style_peers.paint_pair(swapped, {}, finished, folder) == {}

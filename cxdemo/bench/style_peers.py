@@ -82,20 +82,21 @@ class Finished:
     steps: int
     all_steps: int
 
-    @property
-    def complete(self) -> bool:
-        """Whether it took all its steps."""
-        return self.steps >= self.all_steps
-
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """One cell of the sheet: a picture, (1, 3, H, W) in [0, 1], and what it cost."""
+    """What one method made of a pair: a picture, (1, 3, H, W) in [0, 1], and what it cost."""
 
     image: Tensor
     cpu_seconds: float
-    note: str = ""  # shown under the picture
-    complete: bool = True
+    cut: str = ""  # "500 of 750 steps", of a run that did not take all its steps
+
+    @property
+    def caption(self) -> str:
+        """What stands under the picture."""
+        digits = 0 if self.cpu_seconds >= 10 else 1
+        seconds = f"{self.cpu_seconds:.{digits}f} s"
+        return f"{seconds}, {self.cut}" if self.cut else seconds
 
 
 # ------------------------------------------------------------------------------------ who paints
@@ -222,8 +223,9 @@ def paint_pair(
 
 def _show(peer: Finished, folder: Path, size: int) -> Painted:
     image = images.fit_long_side(images.to_tensor(images.load(folder / peer.picture)), size)
-    note = "" if peer.complete else f"{peer.steps} of {peer.all_steps} steps"
-    return Painted(image=image, cpu_seconds=peer.cpu_seconds, note=note, complete=peer.complete)
+    complete = peer.steps >= peer.all_steps
+    cut = "" if complete else f"{peer.steps} of {peer.all_steps} steps"
+    return Painted(image=image, cpu_seconds=peer.cpu_seconds, cut=cut)
 
 
 def format_table(results: Sequence[Mapping[str, Painted]], names: Sequence[str]) -> str:
@@ -239,7 +241,7 @@ def format_table(results: Sequence[Mapping[str, Painted]], names: Sequence[str])
             continue
         seconds = sum(cells[name].cpu_seconds for cells in rows)
         ours = sum(cells[OURS].cpu_seconds for cells in rows if OURS in cells)
-        bound = "" if all(cells[name].complete for cells in rows) else "over "
+        bound = "over " if any(cells[name].cut for cells in rows) else ""
         ratio = f"{bound}{seconds / ours:.3g}" if ours else "-"
         lines.append(f"| {name} | {len(rows)} | {bound}{seconds / len(rows):.1f} | {ratio} |")
     return "\n".join(lines)
@@ -257,30 +259,32 @@ def build_sheet(
 ) -> Image.Image:
     """A row for each pair; columns: content, style, and each method; a label above each."""
     size = max(max(pair.content.shape[2:]) for pair in pairs)
-    font = ImageFont.load_default(size=max(12, size // 11))
+    head, foot = (ImageFont.load_default(size=max(12, size // part)) for part in (11, 14))
     line = size // 8  # height of a line of text, pixels
-    rows = [_row(*each, names) for each in zip(pairs, results, strict=True)]
-    heights = [max(cell.image.shape[2] for cell in row if cell) for row in rows]
+    heights = [max(image.shape[2] for image in _inputs(p)) for p in pairs]
     width = gap + (2 + len(names)) * (size + gap)
     sheet = Image.new("RGB", (width, line + sum(gap + h + line for h in heights)), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, label in enumerate(("content", "style", *names)):
-        draw.text((gap + column * (size + gap), gap // 2), label, "black", font)
+    lefts = range(gap, width, size + gap)
+    for left, label in zip(lefts, ("content", "style", *names), strict=True):
+        draw.text((left, gap // 2), label, "black", head)
     top = line + gap
-    for row, height in zip(rows, heights, strict=True):
-        for column, cell in enumerate(row):
-            left = gap + column * (size + gap)
-            if cell:
+    for pair, cells, height in zip(pairs, results, heights, strict=True):
+        for left, image in zip(lefts, _inputs(pair), strict=False):
+            sheet.paste(images.to_pil(image), (left, top))
+        for left, name in zip(lefts[2:], names, strict=True):
+            if cell := cells.get(name):
                 sheet.paste(images.to_pil(cell.image), (left, top))
-            draw.text((left, top + height), cell.note if cell else "no picture", "black", font)
+                draw.text((left, top + cell.image.shape[2]), cell.caption, "black", foot)
+            else:
+                draw.text((left, top), "no picture", "black", foot)
         top += height + line + gap
     return sheet
 
 
-def _row(pair: Pair, cells: Mapping[str, Painted], names: Sequence[str]) -> list[Painted | None]:
-    style = images.fit_long_side(pair.style, max(pair.content.shape[2:]))
-    inputs = [Painted(image=image, cpu_seconds=0.0) for image in (pair.content, style)]
-    return [*inputs, *(cells.get(name) for name in names)]
+def _inputs(pair: Pair) -> tuple[Tensor, Tensor]:
+    """Content and style at one long side."""
+    return pair.content, images.fit_long_side(pair.style, max(pair.content.shape[2:]))
 
 
 # ------------------------------------------------------------------------------- the command line
