@@ -4,12 +4,16 @@ The environment is prepared before Gradio and the Hub client read it, which they
 """
 
 import os
+from contextlib import suppress
 
 
 def main() -> None:
     """Serve the app on this machine, or to the world when it runs in a Space."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if os.environ.get("SPACES_ZERO_GPU"):
+        with suppress(ImportError):
+            import spaces  # noqa: F401  # pyright: ignore[reportMissingImports]  before torch
     from cxdemo.ui.app import build_app, launch_options
     from cxdemo.ui.background_fetch import BackgroundFetch
     from cxdemo.ui.context import default_context

@@ -447,7 +447,7 @@ def publish_checkpoints(repo: str, *, folder: Path = FOLDER, endpoint: str | Non
 
 
 @contextmanager
-def explaining_the_hub(repo: str) -> Iterator[None]:
+def explaining_the_hub(repo: str) -> Generator[None, None, None]:
     """Errors of an upload to a repository, in one sentence that says what to do.
 
     Raises:
@@ -1160,9 +1160,8 @@ def _watch(
 
 def _import_client() -> None:
     """Import of the Hub client takes a second, which is not the Hub's."""
-    from huggingface_hub import get_hf_file_metadata, get_session, hf_hub_url
-
-    _ = get_hf_file_metadata, get_session, hf_hub_url
+    client = _hub_client()
+    _ = client.get_hf_file_metadata, client.get_session, client.hf_hub_url
 
 
 def _await_items(

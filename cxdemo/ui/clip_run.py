@@ -24,6 +24,7 @@ from cxdemo.pipelines.face_animation import (
     render,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import Clip, read_clip, save_gif, save_mp4
 
 MAX_SECONDS = 3.0
@@ -81,11 +82,13 @@ class ClipRun:
         features = ctx.load_features("vgg16", self.config.layers, pooling="average")
         train = animate if self.kind == "animation" else learn_puppet
         device = ctx.device
-        for step in train(
+        for step in ctx.stream(
+            train,
             self.aim.to(device) if self.kind == "animation" else self.driver.to(device),
             self.driver.to(device) if self.kind == "animation" else self.aim.to(device),
             self.config,
             features=features,
+            seconds=estimate_seconds(self.config.num_steps),
         ):
             self.step = step
             self.history.append((step.index, step.losses))

@@ -10,6 +10,7 @@ from typing import Any
 
 from cxdemo.optimize import Step
 from cxdemo.ui.background_fetch import BackgroundFetch
+from cxdemo.ui.zero_gpu import DEVICE_NAME, Stream, build_stream, has_zero_gpu, stream_here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Context:
         device: Where to compute, such as "cpu" or "cuda".
         device_name: The same for people.
         fetch: VGG19 on its way from the Hub. None: it is fetched by whoever needs it.
+        stream: As `cxdemo.ui.zero_gpu.stream_here`: the steps of a long run's pipeline.
     """
 
     transfer_style: Callable[..., Iterator[Step]]
@@ -48,6 +50,7 @@ class Context:
     device: str
     device_name: str
     fetch: BackgroundFetch | None = None
+    stream: Stream = stream_here
 
 
 def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
@@ -77,6 +80,7 @@ def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
         device=device,
         device_name=device_name,
         fetch=fetch,
+        stream=build_stream() if has_zero_gpu() else stream_here,
     )
 
 
@@ -84,6 +88,8 @@ def find_device() -> tuple[str, str]:
     """The device to compute on, for torch and for people."""
     import torch
 
+    if has_zero_gpu():  # torch says that there is CUDA, and there is none outside of `stream`
+        return "cpu", DEVICE_NAME
     if torch.cuda.is_available():
         return "cuda", torch.cuda.get_device_name()
     cores = os.cpu_count() or 1

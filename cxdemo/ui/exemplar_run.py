@@ -26,6 +26,7 @@ from cxdemo.pipelines.face_exemplar import (
     transform_face,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.zero_gpu import estimate_seconds
 
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
 LONG_SIDE = 1024  # pixels of the whole picture, on the page and in its file
@@ -65,13 +66,15 @@ class ExemplarRun:
     def steps(self, ctx: Context) -> Iterator[ExemplarRun]:
         """Compute; yields itself after each step, until it is done or stopped."""
         source_mask, target_mask = self._masks(ctx.device)
-        for step in transform_face(
+        for step in ctx.stream(
+            transform_face,
             self.source.crop.to(ctx.device),
             self.target.crop.to(ctx.device),
             self.config,
             source_mask=source_mask,
             target_mask=target_mask,
             features=_load(ctx),
+            seconds=estimate_seconds(self.config.num_steps, self.config.size),
         ):
             self.image = step.image.cpu()
             self.history.append((step.index, step.losses))

@@ -27,6 +27,7 @@ from cxdemo.pipelines.misalignment import (
     run_misalignment,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
 FPS = 8
@@ -63,7 +64,13 @@ class MisalignedRun:
         vgg = None
         if self.config.features == "vgg16" or set(NEEDS_VGG) & set(self.config.losses):
             vgg = ctx.load_features("vgg16", VGG_LAYERS, pooling="max")
-        for frame in run_misalignment(self.image.to(ctx.device), self.config, vgg=vgg):
+        for frame in ctx.stream(
+            run_misalignment,
+            self.image.to(ctx.device),
+            self.config,
+            vgg=vgg,
+            seconds=estimate_seconds(self.config.num_steps * len(self.config.losses), 128),
+        ):
             self.frames.append(frame)
             yield self
             if self.stopped:

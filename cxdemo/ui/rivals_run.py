@@ -24,6 +24,7 @@ from cxdemo.pipelines.style_rivals import (
     run_rivals,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
 FPS = 8
@@ -80,7 +81,14 @@ class RivalsRun:
             images.to_tensor(picture, long_side=self.config.size).to(ctx.device)
             for picture in (self.content, self.style)
         )
-        for step in run_rivals(content, style, self.config, load=lambda p: _load(ctx, p)):
+        for step in ctx.stream(
+            run_rivals,
+            content,
+            style,
+            self.config,
+            load=_Networks({pooling: _load(ctx, pooling) for pooling in ("average", "max")}),
+            seconds=estimate_seconds(self.total, self.config.size),
+        ):
             self.stands[step.rival].append(_stand(step))
             self.seconds = step.elapsed
             yield self
@@ -191,6 +199,16 @@ def _stand(step: RivalStep) -> Stand:
     return Stand(
         picture=images.to_pil(step.image), index=step.index, loss=step.loss, seconds=step.seconds
     )
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """The extractor of each pooling, in a form that can go to another process."""
+
+    extractors: dict[str, Any]
+
+    def __call__(self, pooling: str) -> Any:
+        return self.extractors[pooling]
 
 
 def _load(ctx: Context, pooling: str) -> Any:

@@ -18,6 +18,7 @@ from cxdemo.checkpoints import CheckpointError, find_checkpoint
 from cxdemo.options import Option, StoredSettings, check_value, mend_value
 from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
 from cxdemo.ui.context import Context
+from cxdemo.ui.zero_gpu import estimate_seconds
 
 PIPELINE = "style_transfer"
 STYLE_WEIGHTS = Option(
@@ -65,8 +66,14 @@ class StyleRun:
         content, *styles = (
             images.to_tensor(picture).to(ctx.device) for picture in (self.content, *self.styles)
         )
-        for step in ctx.transfer_style(
-            content, styles, self.config, style_weights=self.shares, features=features
+        for step in ctx.stream(
+            ctx.transfer_style,
+            content,
+            styles,
+            self.config,
+            style_weights=self.shares,
+            features=features,
+            seconds=estimate_seconds(self.config.num_steps, self.config.size),
         ):
             self.image = images.to_pil(step.image)
             self.history.append((step.index, step.losses))
