@@ -32,6 +32,7 @@ from cxdemo.training.photos import (
 from cxdemo.training.records import write_record
 from cxdemo.training.upscaler_config import PHASES, TrainingConfig
 from cxdemo.training.upscaler_losses import (
+    feature_distance,
     low_frequency_loss,
     phase_loss,
     upscaler_losses,
@@ -151,6 +152,21 @@ def test_phase_loss_hardly_sees_irregular_texture():
     assert float(phase_loss(x + noise, x)) == pytest.approx(expected, rel=0.1)
 
 
+def test_a_distance_of_features_is_a_share_and_has_no_scale():
+    y = smooth_image()
+
+    def features(image):
+        return {"small": 1000 * image, "large": 0.01 * image}
+
+    assert float(feature_distance(1.1 * y, y, features)) == pytest.approx(0.01, rel=1e-4)
+    assert float(feature_distance(y, y, features)) == 0
+    # Place by place: the same colours elsewhere are far, and the offset cuts both pictures.
+    assert float(feature_distance(y.flip(3), y, features)) > 0.05
+    cut = 1.1 * y
+    cut[..., :3, :] = 9
+    assert float(feature_distance(cut, y, features, (3, 0))) == pytest.approx(0.01, rel=1e-4)
+
+
 def test_every_phase_has_the_terms_of_its_name():
     x, y = smooth_image(), smooth_image().flip(2)
     judge = torch.nn.Conv2d(3, 1, 1)
@@ -165,6 +181,8 @@ def test_every_phase_has_the_terms_of_its_name():
     assert terms["mse"] == {"mse"}
     assert terms["cx"] == {"mse", "low_frequency", "phase", "cx"}
     assert terms["cx-gan"] == terms["cx"] | {"gan"}
+    assert terms["srgan"] == {"perceptual", "gan"}
+    assert terms["perceptual"] == {"l1", "perceptual"}
     losses = upscaler_losses(x, y, PHASES["mse"], None, None)
     assert float(losses["mse"]) == pytest.approx(float((x - y).square().mean()))
 

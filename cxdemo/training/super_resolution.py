@@ -15,10 +15,11 @@ Shama, Zelnik-Manor, arXiv:1803.04626, section 4.1) without and with its adversa
 
     cx_weight * CX(conv3_3) + low_frequency_weight * |blur(G) - blur(y)|^2 + gan_weight * GAN
 
-and two terms of ours, see `PHASES`. A run can be stopped at any moment and started again by the
-same command: `state.pt` is replaced at every validation and every two minutes, whole or not at
-all, and a resumed run repeats an uninterrupted one bit for bit. The parameters that do best on the
-held-back photos, by PSNR in phase `mse` and by LPIPS in the others, are in `best.safetensors`.
+and two terms of ours, see `PHASES`. `srgan` and `perceptual` are their rivals, on VGG's features
+place by place. A run can be stopped at any moment and started again by the same command: `state.pt`
+is replaced at every validation and every two minutes, whole or not at all, and a resumed run
+repeats an uninterrupted one bit for bit. The parameters that do best on the held-back photos, by
+PSNR in phase `mse` and by LPIPS in the others, are in `best.safetensors`.
 """
 
 from __future__ import annotations

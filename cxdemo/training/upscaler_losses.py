@@ -69,6 +69,8 @@ def upscaler_losses(
     losses: dict[str, Tensor] = {}
     if config.mse_weight:
         losses["mse"] = config.mse_weight * F.mse_loss(upscaled, high_res)
+    if config.l1_weight:
+        losses["l1"] = config.l1_weight * F.l1_loss(upscaled, high_res)
     if config.low_frequency_weight:
         losses["low_frequency"] = config.low_frequency_weight * low_frequency_loss(
             upscaled, high_res
@@ -78,6 +80,10 @@ def upscaler_losses(
     if config.cx_weight and features is not None:
         losses["cx"] = config.cx_weight * perceptual_distance(
             upscaled, high_res, features, config, offset
+        )
+    if config.perceptual_weight and features is not None:
+        losses["perceptual"] = config.perceptual_weight * feature_distance(
+            upscaled, high_res, features, offset
         )
     if config.gan_weight and discriminator is not None:
         losses["gan"] = config.gan_weight * generator_loss(discriminator(upscaled))
@@ -106,4 +112,26 @@ def perceptual_distance(
         )
         for layer in x
     ]
+    return torch.stack(each).mean()
+
+
+def feature_distance(
+    upscaled: Tensor, high_res: Tensor, features: Features, offset: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """Squared difference of features, place by place, as a share of the target's mean square: ().
+
+    0 for equal images, and mean over the layers. The share does not depend on the scale of a
+    network's features, which is arbitrary. The offset is that of `perceptual_distance`.
+
+    Source:
+        Johnson, Alahi, Fei-Fei, arXiv:1603.08155, Eq. 2; in SRGAN, arXiv:1609.04802, Eq. 5.
+
+    Deviates:
+        The share; SRGAN divides its features by 12.75 instead.
+    """
+    top, left = offset
+    x = features(upscaled[..., top:, left:])
+    with torch.no_grad():
+        y = features(high_res[..., top:, left:])
+    each = [F.mse_loss(x[layer], y[layer]) / y[layer].square().mean() for layer in x]
     return torch.stack(each).mean()

@@ -107,7 +107,7 @@ class Run:
             )
             self.discriminator, self.discriminator_optimizer = prepare(judge, adam)
         self.features: Features | None = None
-        if config.cx_weight:
+        if config.cx_weight or config.perceptual_weight:
             self.features = load_features(
                 "vgg16", config.layers, device=self.accelerator.device, dtype=torch.float32
             )
