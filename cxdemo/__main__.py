@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from cxdemo import checkpoints, images
-from cxdemo.commands import face, lab
+from cxdemo.commands import face, lab, publish
 from cxdemo.commands.terminal import add_flag, draw_bar
 from cxdemo.grids import cell_at
 from cxdemo.networks import Upscaler
@@ -186,13 +186,6 @@ def run_fetch(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_publish(args: argparse.Namespace) -> int:
-    """Uploads the embedded checkpoints to a Hub repository of the user's."""
-    address = checkpoints.publish_checkpoints(args.repo)
-    print(f"Published. Set CXDEMO_HUB_REPO={address}")
-    return 0
-
-
 def run_bench(args: argparse.Namespace) -> int:
     """Runs a benchmark; its own flags follow its name."""
     from cxdemo.bench import core, match, style, super_resolution
@@ -270,9 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--whole", action="store_true", help="the whole file, checked by its sha256")
     fetch.set_defaults(command=run_fetch)
 
-    publish = commands.add_parser("publish", help="upload checkpoints/ to a Hub repository")
-    publish.add_argument("--repo", required=True, help="OWNER/NAME")
-    publish.set_defaults(command=run_publish)
+    publish.add_parser(commands)
 
     bench = commands.add_parser("bench", help="measure speed and memory", add_help=False)
     bench.add_argument("what", choices=("core", "lab", "match", "sr", "style"))

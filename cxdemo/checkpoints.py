@@ -459,7 +459,10 @@ def explaining_the_hub(repo: str) -> Generator[None, None, None]:
     known = (httpx.HTTPError, errors.OfflineModeIsEnabled, errors.HFValidationError, OSError)
     try:
         yield
-    except known as error:
+    except (*known, RuntimeError) as raised:  # the client wraps the failure of a large file
+        error = raised.__cause__ if isinstance(raised, RuntimeError) else raised
+        if not isinstance(error, known):
+            raise
         if isinstance(error, errors.HFValidationError):
             reason = f"{repo!r} is no name of a repository"
             raise CheckpointError(reason, "name it OWNER/NAME") from error

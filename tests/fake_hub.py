@@ -20,8 +20,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-RESOLVE = re.compile(r"^/(cdn/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<rev>[^/]+)/(?P<file>.+)$")
-API = re.compile(r"^/api/models/(?P<repo>[^/]+/[^/]+)(?:/(?P<kind>\w+)/(?P<rev>[^/]+)(?:/.*)?)?$")
+REPO = r"(?P<repo>(?:spaces/)?[^/]+/[^/]+)"  # a Space is kept under "spaces/OWNER/NAME"
+RESOLVE = re.compile(rf"^/(cdn/)?{REPO}/resolve/(?P<rev>[^/]+)/(?P<file>.+)$")
+API = re.compile(rf"^/api/(?:models/)?{REPO}(?:/(?P<kind>\w+)/(?P<rev>[^/]+)(?:/.*)?)?$")
+BATCH = re.compile(rf"^/{REPO}\.git/info/lfs/objects/batch$")
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -33,6 +35,7 @@ class FakeHub:
         self.fail: int | None = None  # answer everything with this status
         self.refuse_token = False  # as for a token that has been revoked
         self.want_token = False  # as for whoever writes
+        self.refuse_lfs = False  # as a store of large files that has a fault of its own
         self.hang = False  # accept, and never answer
         self.html = False  # answer everything with a page, as a captive portal does
         self.ignore_range = False  # send the complete file with status 200
@@ -48,6 +51,8 @@ class FakeHub:
         self.pause = 0.0  # seconds between the pieces of a body
         # What happened.
         self.log: list[tuple[str, str]] = []
+        self.created: list[dict] = []  # what was asked for when a repository was created
+        self.lfs: dict[str, bytes] = {}  # sha256 -> content that came by LFS
         self.ranges: list[str] = []
         self.tokens: list[tuple[str, str | None]] = []  # (host, authorization)
         self.served = 0  # bytes of files
@@ -84,6 +89,13 @@ class _QuietServer(ThreadingHTTPServer):
             super().handle_error(*request)
 
 
+def _upload_mode(file: dict) -> dict:
+    """The real Hub wants binary files by LFS."""
+    binary = b"\0" in base64.b64decode(file["sample"])
+    mode = "lfs" if binary else "regular"
+    return {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
+
+
 def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,7 +106,7 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def do_HEAD(self) -> None:
             self._route()
 
-        do_GET = do_POST = do_HEAD  # noqa: N815
+        do_GET = do_POST = do_PUT = do_HEAD  # noqa: N815
 
         def _route(self) -> None:
             path = unquote(urlsplit(self.path).path)
@@ -113,6 +125,12 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 self._send(200, b"<html>Please log in to the wireless network</html>", "text/html")
             elif self.command == "POST":
                 self._post(path)
+            elif self.command == "PUT" and hub.refuse_lfs:
+                self._error(400, "", "no")
+            elif self.command == "PUT":
+                content = self._body()
+                hub.lfs[hashlib.sha256(content).hexdigest()] = content
+                self._answer({})
             elif match := RESOLVE.match(path):
                 self._resolve(match["repo"], match["rev"], match["file"], path)
             elif match := API.match(path):
@@ -212,15 +230,20 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             names = [{"rfilename": path} for path in sorted(files)]
             info: object = {"_id": "0", "id": repo, "modelId": repo, "sha": sha, "siblings": names}
             if kind == "tree":
-                info = [{"type": "file", "path": each["rfilename"], "oid": "0"} for each in names]
+                info = [
+                    {"type": "file", "path": path, "oid": "0", "size": len(files[path])}
+                    for path in sorted(files)
+                ]
             self._send(200, json.dumps(info).encode(), "application/json")
 
-        def _post(self, path: str) -> None:
+        def _post(self, path: str) -> None:  # noqa: PLR0911  one answer a kind of request
             body = self._body()
             match = API.match(path)
             if path == "/api/repos/create":
                 asked = json.loads(body)
-                repo = "/".join(filter(None, [asked.get("organization"), asked["name"]]))
+                kind = "spaces" if asked.get("type") == "space" else None
+                repo = "/".join(filter(None, [kind, asked.get("organization"), asked["name"]]))
+                hub.created.append(asked)
                 if repo in hub.repos:
                     return self._answer({"url": f"{hub.url}/{repo}"}, 409)
                 hub.add(repo, {})
@@ -228,21 +251,30 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             if path == "/api/validate-yaml":
                 return self._answer({"errors": [], "warnings": []})
             if match and match["kind"] == "preupload":
-                modes = {"uploadMode": "regular", "shouldIgnore": False}
-                files = [{"path": file["path"], **modes} for file in json.loads(body)["files"]]
+                files = [_upload_mode(file) for file in json.loads(body)["files"]]
                 return self._answer({"files": files})
+            if BATCH.match(path):
+                return self._answer({"transfer": "basic", "objects": self._batch(body)})
             if match and match["kind"] == "commit":
                 return self._commit(match["repo"], match["rev"], body)
             return self._error(404, "RepoNotFound")
+
+        def _batch(self, body: bytes) -> list[dict]:
+            href = {"upload": {"href": f"{hub.url}/lfs"}}
+            return [{**each, "actions": href} for each in json.loads(body)["objects"]]
 
         def _commit(self, repo: str, ref: str, body: bytes) -> None:
             record = hub.repos[repo]
             files = dict(record["commits"].get(record["refs"].get(ref), {}))
             for line in body.splitlines():
                 operation = json.loads(line)
+                value = operation["value"]
                 if operation["key"] == "file":
-                    value = operation["value"]
                     files[value["path"]] = base64.b64decode(value["content"])
+                elif operation["key"] == "lfsFile":
+                    files[value["path"]] = hub.lfs[value["oid"]]
+                elif operation["key"] == "deletedFile":
+                    del files[value["path"]]
             sha = hub.add(repo, files, ref)
             url = f"{hub.url}/{repo}/commit/{sha}"
             self._answer({"success": True, "commitOid": sha, "commitUrl": url})

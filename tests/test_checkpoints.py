@@ -112,6 +112,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the loopback Hub knows LFS
     monkeypatch.delenv(checkpoints.HUB_REPO_VARIABLE, raising=False)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     checkpoints._warn_once.cache_clear()
@@ -640,6 +641,7 @@ def test_a_missing_shard_is_an_error_that_says_where_to_get_it(
     assert stage.hub.log == []
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the Hub client's
 def test_what_was_published_stands_in_for_a_missing_shard(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
