@@ -26,20 +26,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 __all__ = [
+    "ANIMATED",
     "Canvas",
     "ImageError",
     "ImageLimits",
+    "check_size",
     "contact_sheet",
     "fit_long_side",
+    "flatten",
+    "is_picture",
     "keep_luminance",
     "load",
     "load_with_alpha",
     "luma",
+    "open_header",
     "read_png_metadata",
     "read_settings_text",
     "resize",
     "save_picture",
     "save_png",
+    "say_kind",
+    "shown_name",
     "shrink",
     "to_pil",
     "to_tensor",
@@ -124,7 +131,7 @@ def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
         rgb = _to_rgb(_upright(picture))
     except Exception as error:  # Pillow's decoders raise nearly every type there is
         raise _damaged(data, name) from error
-    _check_size(rgb.size, name, limits)  # a decoder may correct the size of the header
+    check_size(rgb.size, name, limits)  # a decoder may correct the size of the header
     return rgb
 
 
@@ -146,7 +153,7 @@ def load_with_alpha(
     data, name = _read(source, limits.max_bytes)
     picture = _open(data, name, limits)
     try:
-        frames = getattr(picture, "n_frames", 1) if picture.format in _ANIMATED else 1
+        frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
         picture.load()
         profile = picture.info.get("icc_profile")
         colour, alpha = _split_alpha(_to_eight_bits(_upright(picture)))
@@ -158,14 +165,29 @@ def load_with_alpha(
             f"{name} is an animation of {frames} frames, but a still picture was expected: save "
             "one frame of it as a PNG."
         )
-    _check_size(rgb.size, name, limits)
+    check_size(rgb.size, name, limits)
     rgb.info = {}
     if alpha is not None and alpha.getextrema()[0] == 255:
         alpha = None
     return rgb, alpha
 
 
-_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # the second frame of an MPO or TIFF is another thing
+def open_header(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
+    """A picture of which only the header was read and checked, with all its frames.
+
+    Raises:
+        ImageError: As in `load`, but for what only the pixels tell.
+    """
+    data, name = _read(source, limits.max_bytes)
+    return _open(data, name, limits)
+
+
+def flatten(picture: Image.Image) -> Image.Image:
+    """Any mode as opaque 8-bit sRGB over white, without metadata: what `load` makes of pixels."""
+    return _to_rgb(picture)
+
+
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # the second frame of an MPO or TIFF is another thing
 
 
 def _read(source: Source, max_bytes: int) -> tuple[bytes, str]:
@@ -174,7 +196,7 @@ def _read(source: Source, max_bytes: int) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         data = source
     elif isinstance(source, str | Path):
-        name = _shown_name(str(source))
+        name = shown_name(str(source))
         with _open_file(source, name) as file:
             data = file.read(max_bytes + 1)
     else:
@@ -201,8 +223,8 @@ def _open_file(path: str | Path, name: str) -> BinaryIO:
         raise ImageError(f"{name} cannot be opened: check its name and permissions.") from error
 
 
-def _shown_name(path: str) -> str:
-    """The last part of a path only, short and printable: people never see the server's folders."""
+def shown_name(path: str) -> str:
+    """The last part of a path, short and printable: people never see the server's folders."""
     last = re.split(r"[\\/]", path.rstrip("\\/"))[-1]
     printable = "".join(c if c.isprintable() else "?" for c in last)
     short = printable if len(printable) <= 60 else f"{printable[:40]}…{printable[-15:]}"
@@ -231,7 +253,7 @@ def _open(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
         raise _too_many_pixels(name, _pixels_of(error), limits) from error
     except Exception as error:  # a header may break a parser in any way
         raise _damaged(data, name) from error
-    _check_size(picture.size, name, limits)
+    check_size(picture.size, name, limits)
     return picture
 
 
@@ -241,7 +263,8 @@ def _pixels_of(error: Exception) -> str:
     return _millions(int(found[1])) if found else "far too many"
 
 
-def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
+def check_size(size: tuple[int, int], name: str, limits: ImageLimits = DEFAULT_LIMITS) -> None:
+    """Raises an `ImageError` for a width and a height outside the limits."""
     width, height = size
     if min(size) < limits.min_side:
         raise ImageError(
@@ -306,6 +329,18 @@ def _damaged(data: bytes, name: str) -> ImageError:
         )
     kind = _match(_OTHER_MAGIC, data) or ("a text file" if _is_text(data) else "no known image")
     return ImageError(f"{name} is {kind}, but an image was expected: choose a {READABLE} file.")
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that starts so (1024 bytes) is of a format that `load` reads."""
+    return _match(_READABLE_MAGIC, head) is not None
+
+
+def say_kind(head: bytes) -> str:
+    """What a file is that starts so (1024 bytes), such as "a PNG file" or "a video"."""
+    if kind := _match(_READABLE_MAGIC, head):
+        return f"a {kind} file"
+    return _match(_OTHER_MAGIC, head) or ("a text file" if _is_text(head) else "of no known kind")
 
 
 def _match(magic: tuple[tuple[str, bytes], ...], data: bytes) -> str | None:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import torch
-from av.error import FFmpegError
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
 from torch import Tensor
 
 from cxdemo import images
+from cxdemo.animations import open_animation
+from cxdemo.films import READABLE, Film, FilmError, Moment, Size, open_film
 
 MAX_BYTES = 200_000_000
-MAX_PIXELS = 3840 * 2160
-_TURNS = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
+MAX_TAKEN = 25_000_000  # pixels over all frames; a float tensor of these has 300 MB
+_BT709, _LIMITED = 1, 1  # FFmpeg's numbers for the colour matrix of HD, and for 16 to 235
+LONGEST_TOLD = 24 * 3600.0  # seconds; a film that claims to be longer is not believed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,180 +53,164 @@ def read_clip(
     long_side: int | None = None,
     fps: float | None = None,
 ) -> Clip:
-    """The first seconds of a film, upright, as evenly spaced frames; sound is left out.
+    """The first seconds of a film as people see them, as evenly spaced frames; sound is left out.
 
-    Nothing after the part that is taken is read. A film of varying frame rate is sampled at even
-    times; each frame is the one on show then.
+    Frames are upright, over white where they are transparent, with square pixels. A film of
+    varying frame rate is sampled at even times; each frame is the one on show then. Nothing after
+    the part that is taken is read.
 
     Args:
-        source: MP4, WebM, MOV or whatever else FFmpeg reads; GIF; animated WebP.
+        source: MP4, WebM, MOV, AVI, MKV, MPEG, Ogg, FLV; animated GIF, WebP, PNG, AVIF.
         max_seconds: How much is taken.
-        max_frames: The most frames; more than these lower `fps`, so that the time still fits.
-        long_side: Frames are shrunk to this, pixels. None: as they are.
+        max_frames: The most frames. More than these lower `fps`, so that the time still fits; of
+            an animated picture, whose length is not told, they shorten the clip.
+        long_side: Frames are shrunk to this, pixels. None: as they are, or as large as
+            `MAX_TAKEN` pixels over all frames allow.
         fps: Frames a second. None: those of the film.
 
     Raises:
-        ValueError: No file, not a film, broken, without pictures, or too large; one sentence.
+        ValueError: No file, not a film, damaged, without pictures, a still picture, or too large;
+            one sentence.
 
     Cost:
-        The time to decode `max_seconds`, whatever the film's length.
+        The time to decode `max_seconds`, whatever the film's length, and at most `Film.most`
+        frames: about 5 s for 3 s of 4K on one core. At most 0.5 GB.
     """
     path = Path(source)
-    _check_file(path)
-    film = _open_animation(path) if _is_animation(path) else _open_film(path)
+    film = _open(path)
     rate = fps or film.fps
-    rate = min(rate, max_frames / min(max_seconds, film.seconds or max_seconds))
-    taken: list[Tensor] = []
-    ended = True
-    for picture in _sample(film.pictures, rate):
-        if len(taken) >= max_frames or len(taken) / rate > max_seconds - 0.5 / rate:
-            ended = False
-            break
-        taken.append(images.to_tensor(picture, long_side=_smaller(picture, long_side)))
-    if not taken:
-        raise ValueError(f"{path.name} has no frames. Choose another film.")
-    note = "" if ended else _say_cut(len(taken) / rate, film.seconds)
-    return Clip(frames=torch.cat(taken), fps=float(rate), note=note)
+    if film.seconds:
+        rate = min(rate, max_frames / min(max_seconds, film.seconds))
+    most = min(max_frames, max(1, math.ceil(max_seconds * rate - 0.5)))
+    roll = _Roll(long_side)
+    moments = _Bounded(film)
+    samples = _sample(moments, rate)
+    for moment in islice(samples, most):
+        roll.add(moment)
+    if len(roll.pictures) < min(2, most):
+        raise _too_few(path, moments.read)
+    cut = next(samples, None) is not None or moments.cut
+    note = _say_left_out(len(roll.pictures) / rate, film, cut)
+    return Clip(frames=roll.to_tensor(), fps=float(rate), note=note)
 
 
-@dataclass(frozen=True)
-class _Film:
-    """Pictures with the second at which each comes on show; the last is there to mark the end."""
-
-    pictures: Iterator[tuple[float, Image.Image]]
-    fps: float
-    seconds: float | None
+def _open(path: Path) -> Film:
+    with _check_file(path).open("rb") as file:
+        head = file.read(1024)
+    return open_animation(path) if images.is_picture(head) else open_film(path)
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> Path:
+    name = images.shown_name(str(path))
     if not path.is_file():
-        raise ValueError(f"There is no file {path.name}. Check the name.")
+        raise FilmError(f"There is no file {name}: check its name, or choose another.")
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise ValueError(
-            f"{path.name} has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read. "
-            "Cut it shorter first."
+        raise FilmError(
+            f"{name} has {size / 1e6:.0f} MB, but at most {MAX_BYTES / 1e6:.0f} MB can be read: "
+            "cut it shorter first."
         )
     if not size:
-        raise ValueError(f"{path.name} is empty. Choose another film.")
+        raise FilmError(f"{name} is an empty file of 0 bytes: choose an {READABLE} film.")
+    return path
 
 
-def _is_animation(path: Path) -> bool:
-    with path.open("rb") as file:
-        magic = file.read(12)
-    return magic[:4] == b"GIF8" or (magic[:4] == b"RIFF" and magic[8:] == b"WEBP")
+class _Bounded:
+    """The moments of a film until enough was decoded."""
+
+    def __init__(self, film: Film) -> None:
+        self.film = film
+        self.read = 0
+        self.cut = False
+
+    def __iter__(self) -> Iterator[Moment]:
+        for moment in self.film.moments:
+            yield moment
+            self.read += 1
+            if self.read >= self.film.most:
+                self.cut = True
+                return
 
 
-def _open_animation(path: Path) -> _Film:
-    """GIF and WebP, by Pillow: FFmpeg does not read all animated WebP."""
-    try:
-        with Image.open(path) as file:
-            _check_pixels(path, *file.size)
-            count = getattr(file, "n_frames", 1)
-            file.load()  # WebP tells the delay of a frame only then
-            delay = file.info.get("duration", 100) or 100
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise _broken(path) from error
-    if count < 2:
-        raise ValueError(f"{path.name} is a picture that doesn't move. Choose a film.")
-    return _Film(_animation_frames(path), 1000 / delay, None)
+class _Roll:
+    """Pictures of one size, never more than `MAX_TAKEN` pixels in all."""
+
+    def __init__(self, long_side: int | None) -> None:
+        self.pictures: list[Image.Image] = []
+        self.size: Size = (0, 0)
+        self._long_side = long_side
+        self._last: tuple[Moment, Image.Image] | None = None
+
+    def add(self, moment: Moment) -> None:
+        """Takes one more picture; all are made smaller if they become too many."""
+        if not self.pictures:
+            self.size = _fit(moment.size, self._long_side)
+        width, height = self.size
+        if (len(self.pictures) + 1) * width * height > MAX_TAKEN:
+            self.size = (max(1, round(width * 0.7)), max(1, round(height * 0.7)))
+            self.pictures = [
+                picture.resize(self.size, Image.Resampling.BICUBIC) for picture in self.pictures
+            ]
+            self._last = None
+        self.pictures.append(self._show(moment))
+
+    def _show(self, moment: Moment) -> Image.Image:
+        """The moment's picture, which is often asked for again."""
+        if self._last is None or self._last[0] is not moment:
+            self._last = moment, moment.show(self.size)
+        return self._last[1]
+
+    def to_tensor(self) -> Tensor:
+        """All pictures, (T, 3, H, W) in [0, 1]."""
+        width, height = self.size
+        frames = torch.empty(len(self.pictures), 3, height, width)
+        for index, picture in enumerate(self.pictures):
+            frames[index] = images.to_tensor(picture)[0]
+        return frames
 
 
-def _animation_frames(path: Path) -> Iterator[tuple[float, Image.Image]]:
-    time = 0.0
-    try:
-        with Image.open(path) as file:
-            picture: Image.Image | None = None
-            for frame in ImageSequence.Iterator(file):
-                picture = frame.convert("RGB")
-                yield time, picture
-                time += (frame.info.get("duration", 100) or 100) / 1000
-            if picture is not None:
-                yield time, picture  # the last one stays on show until here
-    except (OSError, SyntaxError, EOFError) as error:
-        raise _broken(path) from error
+def _fit(size: Size, long_side: int | None) -> Size:
+    """A size that is at most so long, and as many pixels as a roll of two holds."""
+    width, height = size
+    shrink = min(
+        1.0, (long_side or math.inf) / max(size), math.sqrt(MAX_TAKEN / 2 / width / height)
+    )
+    return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
-def _open_film(path: Path) -> _Film:
-    try:
-        with av.open(str(path)) as file:
-            if not file.streams.video:
-                raise ValueError(f"{path.name} has no pictures, only sound. Choose a film.")
-            stream = file.streams.video[0]
-            _check_pixels(path, stream.width, stream.height)
-            rate = float(stream.average_rate or stream.guessed_rate or 25)
-            seconds = file.duration / av.time_base if file.duration else None
-    except (FFmpegError, OSError) as error:
-        raise _broken(path) from error
-    return _Film(_film_frames(path, rate), min(max(rate, 1.0), 60.0), seconds)
-
-
-def _film_frames(path: Path, rate: float) -> Iterator[tuple[float, Image.Image]]:
-    first: float | None = None
-    picture: Image.Image | None = None
-    shown = 0.0
-    try:
-        with av.open(str(path)) as file:
-            for frame in file.decode(video=0):
-                time = frame.time if frame.time is not None else shown + 1 / rate
-                first = time if first is None else first
-                shown = time - first
-                picture = _upright(frame)
-                yield shown, picture
-    except (FFmpegError, OSError) as error:
-        if picture is None:
-            raise _broken(path) from error  # else: cut off in the middle; what came is good
-    if picture is not None:
-        yield shown + 1 / rate, picture
-
-
-def _upright(frame: av.VideoFrame) -> Image.Image:
-    """A frame as it is meant to be seen."""
-    picture = frame.to_image()
-    turn = _TURNS.get(round(frame.rotation) % 360)
-    return picture.transpose(turn) if turn is not None else picture
-
-
-def _sample(film: Iterator[tuple[float, Image.Image]], rate: float) -> Iterator[Image.Image]:
-    """The picture on show at 0, 1 / rate, 2 / rate ...; the last item only marks the end."""
-    before: Image.Image | None = None
+def _sample(moments: Iterable[Moment], rate: float) -> Iterator[Moment]:
+    """The moment on show at 0, 1 / rate, 2 / rate ...; the last one only marks the end."""
+    before: Moment | None = None
     index = 0
-    for time, picture in film:
-        while before is not None and index / rate < time - 1e-3 / rate:
+    for moment in moments:
+        while before is not None and index / rate < moment.time - 1e-3 / rate:
             yield before
             index += 1
-        before = picture
+        before = moment
 
 
-def _smaller(picture: Image.Image, long_side: int | None) -> int | None:
-    return long_side if long_side and max(picture.size) > long_side else None
-
-
-def _check_pixels(path: Path, width: int, height: int) -> None:
-    if not width or not height:
-        raise _broken(path)
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{path.name} is {width} x {height} pixels; at most 3840 x 2160 can be read. "
-            "Make it smaller first."
-        )
-
-
-def _broken(path: Path) -> ValueError:
-    return ValueError(
-        f"{path.name} can't be read: it is broken or not a film. Try MP4, WebM, MOV or GIF."
+def _too_few(path: Path, read: int) -> FilmError:
+    name = images.shown_name(str(path))
+    if read > 2:
+        return FilmError(f"{name} is too short for two frames: choose a longer film.")
+    return FilmError(
+        f"{name} has only one frame, but a film was expected: choose an {READABLE} film."
     )
 
 
-def _say_cut(taken: float, whole: float | None) -> str:
-    of = f" of {_say_length(whole)}" if whole else ""
-    return f"The first {taken:.3g} s{of} are used."
+def _say_left_out(taken: float, film: Film, cut: bool) -> str:
+    said = []
+    if cut:
+        told = film.seconds if film.seconds and film.seconds < LONGEST_TOLD else 0
+        of = f" of {_say_length(told)}" if told > 1.02 * taken else ""
+        said.append(f"The first {taken:.3g} s{of} are used.")
+    if film.damaged:
+        said.append("A part of the film is damaged and was left out.")
+    return " ".join(said)
 
 
 def _say_length(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{round(seconds / 60)} minutes"
+    return f"{seconds:.3g} s" if seconds < 90 else f"{round(seconds / 60)} minutes"
 
 
 def save_gif(frames: Tensor, path: str | Path, *, fps: float) -> None:
@@ -262,9 +246,24 @@ def save_mp4(frames: Tensor, path: str | Path, *, fps: float) -> None:
         stream.width, stream.height = pictures[0].size
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "16"}
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED
         for picture in pictures:
-            file.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            file.mux(stream.encode(_to_yuv(picture)))
         file.mux(stream.encode())
+
+
+def _to_yuv(picture: Image.Image) -> av.VideoFrame:
+    """A frame as H.264 keeps it; its tags say so, because players guess by the size."""
+    frame = av.VideoFrame.from_image(picture).reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
+    frame.colorspace, frame.color_range = _BT709, _LIMITED
+    return frame
 
 
 def _pictures(frames: Tensor) -> list[Image.Image]:

@@ -52,7 +52,7 @@ def test_pairs_are_matched_by_name(tmp_path):
     [
         (["animate", "t.png", "c.mp4", "-o", "out.avi"], "choose .mp4 or .gif"),
         (["puppet", ".", "c.mp4", "n.mp4", "-o", "out.mp4"], "both be folders"),
-        (["puppet", "gone.mp4", "c.mp4", "n.mp4", "-o", "out.mp4"], "no file gone.mp4"),
+        (["puppet", "gone.mp4", "c.mp4", "n.mp4", "-o", "out.mp4"], "no file “gone.mp4”"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):

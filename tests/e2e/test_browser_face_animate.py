@@ -59,7 +59,9 @@ def test_long_and_broken_clips_are_answered_in_a_sentence(visit, ten_minutes, tm
     page.get_by_role("tab", name="Animate").click()
     (tmp_path / "broken.mp4").write_bytes(b"no film" * 999)
     put_clip(page, "cx-animate-clip", tmp_path / "broken.mp4")
-    expect(status).to_contain_text("broken.mp4 can't be read", timeout=SLOW)
+    expect(status).to_contain_text(
+        "“broken.mp4” is a text file, but a film was expected", timeout=SLOW
+    )
     visit.errors.clear()  # the browser's own player complains about the broken file
 
 
