@@ -29,6 +29,14 @@ def test_the_space_card_agrees_with_the_requirements():
     assert (ROOT / re.search(r"app_file: (\S+)", front)[1]).is_file()
 
 
+def test_the_package_needs_what_the_requirements_say():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    project = (ROOT / "pyproject.toml").read_text()
+    (needed,) = re.findall(r"^dependencies = \[.*?\n(.*?)^\]", project, re.DOTALL | re.MULTILINE)
+    assert re.findall(r'"(.+)"', needed) == wanted
+
+
 def test_files_that_the_readme_shows_exist():
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
