@@ -129,8 +129,11 @@ def _config(args: argparse.Namespace, defaults: AnimationConfig) -> AnimationCon
 
 
 def _finish(run: Any, ctx: Any, output: Path, args: argparse.Namespace) -> int:
-    for _ in run.steps(ctx):
-        left = f"about {run.step.seconds_left:.0f} s left"
+    from cxdemo.ui.live_state import foresee
+    from cxdemo.ui.pace import say_left
+
+    for _ in foresee(run, ctx):
+        left = say_left(run.seconds_left, "")
         draw_bar(args.command.__name__[4:], run.step.index, run.step.total, left)
     run.save(output, alone=args.alone)
     if args.json:

@@ -36,6 +36,8 @@ def run_exemplar(args: argparse.Namespace) -> int:
     """Writes the picture with its face transformed."""
     from cxdemo.ui.context import default_context
     from cxdemo.ui.exemplar_run import SETTINGS_KEY, ExemplarRun
+    from cxdemo.ui.live_state import foresee
+    from cxdemo.ui.pace import say_left
 
     output = Path(args.output)
     if output.suffix.lower() != ".png":
@@ -50,8 +52,8 @@ def run_exemplar(args: argparse.Namespace) -> int:
     run = ExemplarRun(
         picture=source.picture, source=source.aligned, target=target.aligned, config=config
     )
-    for made in run.steps(ctx):
-        draw_bar("exemplar", made.index, made.total, f"{made.seconds_left:.0f} s left")
+    for _ in foresee(run, ctx):
+        draw_bar("exemplar", run.index, run.total, say_left(run.seconds_left, ""))
     image = run.result() if args.crop_only else run.whole()
     images.save_png(image, output, metadata={SETTINGS_KEY: json.dumps(run.settings())})
     terms = ", ".join(f"{name} {value:.3f}" for name, value in run.history[-1][1].items())

@@ -32,7 +32,9 @@ def add_parsers(commands: Any) -> None:
 def run_misaligned(args: argparse.Namespace) -> int:
     """Runs the experiment, writes its frames and prints a line for each loss."""
     from cxdemo.ui.context import default_context
+    from cxdemo.ui.live_state import foresee
     from cxdemo.ui.misaligned_run import MisalignedRun
+    from cxdemo.ui.pace import say_left
 
     output = Path(args.output)
     if output.suffix.lower() not in ENDINGS:
@@ -42,9 +44,9 @@ def run_misaligned(args: argparse.Namespace) -> int:
     chosen = {name: getattr(args, name) for name in options_of(MisalignmentConfig)}
     config = MisalignmentConfig(**{k: v for k, v in chosen.items() if v is not None})
     race = MisalignedRun(picture=images.load(args.image), config=config)
-    for _ in race.steps(default_context()):
+    for _ in foresee(race, default_context()):
         last = race.frames[-1]
-        draw_bar("lab", last.index, last.total, f"about {race.seconds_left:.0f} s left")
+        draw_bar("lab", last.index, last.total, say_left(race.seconds_left, ""))
     race.save(output)
     if args.json:
         print(json.dumps(race.settings(), indent=2))

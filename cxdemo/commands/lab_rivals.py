@@ -32,6 +32,8 @@ def add_parsers(commands: Any) -> None:
 def compare_rivals(args: argparse.Namespace) -> int:
     """Runs all rivals, writes the sheet and prints a line for each."""
     from cxdemo.ui.context import default_context
+    from cxdemo.ui.live_state import foresee
+    from cxdemo.ui.pace import say_left
     from cxdemo.ui.rivals_run import RivalsRun
 
     output = Path(args.output)
@@ -42,8 +44,8 @@ def compare_rivals(args: argparse.Namespace) -> int:
     chosen = {name: getattr(args, name) for name in options_of(RivalsConfig)}
     config = RivalsConfig(**{k: v for k, v in chosen.items() if v is not None})
     run = RivalsRun(content=images.load(args.content), style=images.load(args.style), config=config)
-    for _ in run.steps(default_context()):
-        draw_bar("rivals", run.taken, run.total, f"about {run.seconds_left:.0f} s left")
+    for _ in foresee(run, default_context()):
+        draw_bar("rivals", run.taken, run.total, say_left(run.seconds_left, ""))
     run.save(output)
     if args.json:
         print(json.dumps(run.settings(), indent=2))

@@ -280,7 +280,7 @@ def _train(
     order = _endless_order(len(sources), config)
     index = 0
     frames = _square(sources, config.size)
-    for size, steps in _stages(config):
+    for size, steps in stages_of(config):
         data = _Stage(_square(sources, size), _square(targets, size), config, features)
         for _ in range(steps):
             chosen = next(order)
@@ -388,7 +388,7 @@ def _parts(image: Tensor, target: Tensor, grid: int) -> Tensor:
     return (one - other).abs().mean()
 
 
-def _stages(config: AnimationConfig) -> list[tuple[int, int]]:
+def stages_of(config: AnimationConfig) -> list[tuple[int, int]]:
     """Sizes and how many steps of each."""
     coarse = round(config.coarse_share * config.num_steps)
     stages = [(config.size // 2, coarse), (config.size, config.num_steps - coarse)]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from cxdemo.ui import header
 from cxdemo.ui.context import Context, default_context
@@ -19,6 +20,8 @@ from cxdemo.ui.tabs import (
     super_resolution,
 )
 from cxdemo.ui.theme import HEAD_SCRIPT, STYLE_SHEETS, build_theme
+from cxdemo.ui.turns import VISITORS
+from cxdemo.ui.visitors import WatchStreams
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),
@@ -29,6 +32,8 @@ TABS: list[tuple[str, Callable[[Context], None]]] = [
 ]
 
 KEPT = 3600  # seconds that uploads and results stay on the server
+THREADS = 128  # of handlers; most of them only wait for their turn, see `turns`
+FLOOD = 400  # requests that may wait for a thread: no class reaches it
 
 
 def build_app(ctx: Context | None = None) -> gr.Blocks:
@@ -69,7 +74,7 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
             show_progress="hidden",
             queue=False,
         )
-    return demo.queue(default_concurrency_limit=1, max_size=20)
+    return demo.queue(default_concurrency_limit=None, max_size=FLOOD)
 
 
 def look_at_weights(ctx: Context) -> tuple[str, gr.Timer]:
@@ -103,4 +108,6 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "max_file_size": "30mb",
         "footer_links": ["api"],
+        "max_threads": THREADS,
+        "app_kwargs": {"middleware": [Middleware(WatchStreams, visitors=VISITORS)]},
     }

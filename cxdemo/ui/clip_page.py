@@ -16,15 +16,20 @@ from cxdemo.ui.clip_view import show_losses, show_strip, tell_example, tell_prog
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.face_view import scroll_on
-from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
+from cxdemo.ui.live_run import (
+    answer_stop,
+    build_buttons,
+    build_downloads,
+    follow,
+    offer_files,
+)
 from cxdemo.ui.options_form import control_for
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(AnimationConfig)
 REFRESH = 4.0  # seconds between two previews, each of which costs some computing
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-QUICK: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "clips"}
 DOWNLOADS = {"mp4": "MP4", "gif": "GIF", "result": "Result alone, MP4", "json": "Settings"}
 
 Prepare = Callable[[Mapping[Any, Any]], ClipRun]
@@ -123,8 +128,9 @@ def check_on_arrival(clip: gr.Video, page: ClipPage, name: str) -> None:
         return tell_progress(None, note=f"{note} Press Run."), gr.skip()
 
     clip.input(
-        readable(check), clip, [page.status, clip], api_name=f"check_{name}", **QUICK, **PRIVATE
-    )
+        readable(quickly(check, heavy=True)), clip, [page.status, clip], api_name=f"check_{name}",
+        **PRIVATE,
+    )  # fmt: skip
 
 
 def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -> None:
@@ -132,6 +138,7 @@ def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -
     reads = inputs | set(page.controls.values())
 
     def begin(values: Mapping[Any, Any]) -> Updates:
+        check_turn()
         run = prepare(values)
         return {
             page.run: gr.Button("Running…", interactive=False),
@@ -148,6 +155,8 @@ def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -
         yield from follow(
             run,
             ctx,
+            page.name,
+            status=page.status,
             progress=lambda: _progress(page, run),
             result=lambda: _result(page, run),
             every=REFRESH,
@@ -156,21 +165,23 @@ def wire_run(page: ClipPage, ctx: Context, inputs: set[Any], prepare: Prepare) -
     def stop(run: ClipRun | None) -> Updates:
         if run is None or run.finished:
             return {page.run: gr.Button("Run", interactive=True), page.stop: _off()}
-        run.stopped = True
-        return _result(page, run)
+        return answer_stop(
+            run,
+            idle=dict,
+            progress=lambda: {page.stop: _off(), page.status: tell_progress(run)},
+            result=lambda: _result(page, run),
+        )
 
     name = page.name
     begun = page.run.click(
-        readable(begin), reads, page.outputs, api_name=f"begin_{name}", **QUICK, **PRIVATE
-    )
-    scroll_on(begun.success, f"#cx-{name}-film", f"scroll_to_{name}")
-    running = begun.success(
-        readable(run), page.state, page.outputs, api_name=f"run_{name}", **MODEL, **PRIVATE
-    )
-    page.stop.click(
-        readable(stop), page.state, page.outputs, api_name=f"stop_{name}", cancels=[running],
-        **QUICK, **PRIVATE,
+        readable(quickly(begin, heavy=True)), reads, page.outputs, api_name=f"begin_{name}",
+        **PRIVATE,
     )  # fmt: skip
+    scroll_on(begun.success, f"#cx-{name}-film", f"scroll_to_{name}")
+    begun.success(readable(run), page.state, page.outputs, api_name=f"run_{name}", **PRIVATE)
+    page.stop.click(
+        readable(stop), page.state, page.outputs, api_name=f"stop_{name}", queue=False, **PRIVATE
+    )
 
 
 def show_example(page: ClipPage, example: ClipExample) -> Updates:

@@ -22,8 +22,11 @@ from cxdemo.pipelines.face_animation import (
     animate,
     learn_puppet,
     render,
+    stages_of,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import Clip, read_clip, save_gif, save_mp4
 
@@ -49,7 +52,7 @@ def open_clip(path: str | Path) -> Clip:
 
 
 @dataclass(eq=False, kw_only=True)
-class ClipRun:
+class ClipRun(Live):
     """A network in training and what it makes of the frames.
 
     Args:
@@ -69,7 +72,6 @@ class ClipRun:
     fps: float = FPS
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     step: AnimationStep | None = None
-    stopped: bool = False
     result: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +97,20 @@ class ClipRun:
             yield self
             if self.stopped:
                 return
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        per_pixel = float(self.config.batch_size)
+        return [
+            Stage(self.kind, size, steps, per_pixel * size * size)
+            for size, steps in stages_of(self.config)
+        ]
+
+    @property
+    def taken(self) -> float:
+        """Steps so far."""
+        return self.step.index if self.step else 0
 
     @property
     def finished(self) -> bool:

@@ -10,7 +10,7 @@ from cxdemo import images
 from cxdemo.images import resize
 from cxdemo.ui.clip_run import ClipRun
 from cxdemo.ui.loss_curve import draw_loss_curve
-from cxdemo.ui.pace import say_duration
+from cxdemo.ui.pace import say_duration, say_left
 from cxdemo.ui.picture_cards import to_data_url
 
 SAYS = {
@@ -59,14 +59,13 @@ def tell_progress(run: ClipRun | None, *, problem: str = "", note: str = "") -> 
     if run is None:
         text = note or "Choose an example, or your own clip, and press Run."
     elif run.step is None:
-        text = "Preparing…"
+        text = "Stopped before the first step." if run.stopped else "Preparing…"
     elif run.finished:
         text = f"Done: {run.step.total} steps in {say_duration(run.step.seconds)}. {note}"
     elif run.stopped:
         text = f"Stopped at step {run.step.index} of {run.step.total}: this is what it has reached."
     else:
-        left = say_duration(run.step.seconds_left)
-        text = f"Step {run.step.index} of {run.step.total}, {left} left."
+        text = f"Step {run.step.index} of {run.step.total}{say_left(run.seconds_left)}."
     return f'<p class="cxa-status" role="status">{escape(text.strip())}</p>'
 
 

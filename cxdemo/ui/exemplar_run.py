@@ -26,6 +26,8 @@ from cxdemo.pipelines.face_exemplar import (
     transform_face,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
 from cxdemo.ui.zero_gpu import estimate_seconds
 
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
@@ -35,7 +37,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(eq=False, kw_only=True)
-class ExemplarRun:
+class ExemplarRun(Live):
     """A face on its way to another. It may be under way, stopped or done.
 
     Args:
@@ -56,8 +58,6 @@ class ExemplarRun:
     index: int = 0
     total: int = 0
     seconds: float = 0.0
-    seconds_left: float = 0.0
-    stopped: bool = False
 
     def __post_init__(self) -> None:
         self._folder: Path | None = None
@@ -78,11 +78,20 @@ class ExemplarRun:
         ):
             self.image = step.image.cpu()
             self.history.append((step.index, step.losses))
-            self.index, self.total = step.index, step.total
-            self.seconds, self.seconds_left = step.seconds, step.seconds_left
+            self.index, self.total, self.seconds = step.index, step.total, step.seconds
             yield self
             if self.stopped:
                 return
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        return [Stage("exemplar", side, n, float(side * side)) for side, n in self.config.stages]
+
+    @property
+    def taken(self) -> float:
+        """Steps so far."""
+        return self.index
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,7 @@ from cxdemo.pipelines.style_transfer import StyleMatch
 from cxdemo.ui import match_overlay
 from cxdemo.ui.exemplar_run import ExemplarRun
 from cxdemo.ui.loss_curve import draw_loss_curve
+from cxdemo.ui.pace import say_left
 
 TERMS = {
     "target": "how many of the target's features nothing in the result claims yet",
@@ -30,12 +31,14 @@ def tell_progress(run: ExemplarRun | None, *, stored: bool = False) -> str:
         text = f"A finished example, {run.total} steps. Press Run to compute it again."
     elif run.finished:
         text = f"Done: {run.total} steps in {run.seconds:.0f} s."
+    elif run.stopped and not run.index:
+        text = "Stopped before the first step."
     elif run.stopped:
         text = f"Stopped after step {run.index} of {run.total}. What there is can be kept."
     elif run.index:
-        text = f"Step {run.index} of {run.total}, about {run.seconds_left:.0f} s left."
+        text = f"Step {run.index} of {run.total}{say_left(run.seconds_left)}."
     else:
-        text = "Waiting for a free processor…"
+        text = "Preparing…"
     return f'<p class="cxe-status" role="status">{escape(text)}</p>'
 
 

@@ -16,7 +16,6 @@ from cxdemo.ui.camera_notice import build_limits
 from cxdemo.ui.clip_examples import ANIMATIONS, DRIVER
 from cxdemo.ui.clip_page import (
     PRIVATE,
-    QUICK,
     ClipPage,
     Updates,
     build_clip,
@@ -34,6 +33,7 @@ from cxdemo.ui.examples import PICTURES
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
 from cxdemo.ui.face_view import scroll_on
 from cxdemo.ui.options_form import read_config
+from cxdemo.ui.turns import quickly
 
 TARGETS = ("portrait_monalisa", "portrait_einstein_1927", "portrait_curie_1927")
 SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
@@ -126,8 +126,8 @@ def _wire_examples(
         }
 
     chosen = cards.select(
-        readable(choose), None, [*page.outputs, clip, *target.components],
-        api_name="pick_animation", **QUICK, **PRIVATE,
+        readable(quickly(choose)), None, [*page.outputs, clip, *target.components],
+        api_name="pick_animation", **PRIVATE,
     )  # fmt: skip
     scroll_on(chosen.success, "#cx-animate-film", "scroll_to_animation")
-    shipped.click(lambda: str(DRIVER), None, clip, api_name="use_driver", **QUICK, **PRIVATE)
+    shipped.click(lambda: str(DRIVER), None, clip, api_name="use_driver", **PRIVATE)

@@ -21,13 +21,12 @@ from cxdemo.ui.face_animate import SAME_AS_DRIVER
 from cxdemo.ui.face_choice import ChosenFace, find_largest
 from cxdemo.ui.face_domain import measure_target
 from cxdemo.ui.face_translate import figures_of, translate_face
-from cxdemo.ui.live_run import take_steps
+from cxdemo.ui.live_state import take_steps
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import check_turn, quickly, take_turn
 
 REFRESH = 1.0  # seconds between two reports of progress
-INSTANT: dict[str, Any] = {"concurrency_id": "matching"}
 EXEMPLAR = ("strength", "region", "size", "num_steps")
 ANIMATE = ("num_steps", "size", "source_weight", "seed")
 STEER = ("num_steps", "size", "seed")
@@ -70,19 +69,30 @@ def _add_exemplar(ctx: Context) -> None:
         """
         values = (strength, region, size, num_steps)
         config = read_config(ExemplarConfig, dict(zip(EXEMPLAR, values, strict=True)))
-        first, second = _find(source, ctx, "source picture"), _find(target, ctx, "target picture")
+        check_turn()
+        first, second = (
+            quickly(_find)(picture, ctx, f"{name} picture")
+            for picture, name in ((source, "source"), (target, "target"))
+        )
         run = ExemplarRun(
             picture=first.picture, source=first.aligned, target=second.aligned, config=config
         )
-        for _ in take_steps(run, ctx, every=REFRESH):
-            done = round(run.index / run.total, 3)
-            yield None, images.to_pil(run.result()), run.settings() | {"done": done}
-        files = run.save()
-        yield str(files["whole"]), str(files["crop"]), run.settings() | {"done": 1.0}
+
+        def work() -> Iterator[tuple[Any, Any, dict[str, Any]]]:
+            for _ in take_steps(run, ctx, every=REFRESH):
+                done = round(run.index / run.total, 3)
+                yield None, images.to_pil(run.result()), run.settings() | {"done": done}
+            files = run.save()
+            yield str(files["whole"]), str(files["crop"]), run.settings() | {"done": 1.0}
+
+        yield from take_turn(
+            run, ctx, "face", work=work(),
+            waiting=lambda said: (None, None, run.settings() | {"done": 0.0, "waiting": said}),
+        )  # fmt: skip
 
     pictures = [_picture("Source"), _picture("Target")]
     outputs = [_result("Picture with the new face"), _result("Face"), _figures()]
-    _offer(face_exemplar, [*pictures, *_fields(ExemplarConfig, EXEMPLAR)], outputs, **MODEL)
+    _offer(face_exemplar, [*pictures, *_fields(ExemplarConfig, EXEMPLAR)], outputs)
 
 
 def _add_translate(ctx: Context) -> None:
@@ -110,7 +120,7 @@ def _add_translate(ctx: Context) -> None:
 
     direction = gr.Radio(list(ctx.translators), value=first, label="Direction", visible=False)
     outputs = [_result("Picture with the translated face"), _result("Face"), _figures()]
-    _offer(face_translate, [_picture("Picture"), direction], outputs, **INSTANT)
+    _offer(quickly(face_translate), [_picture("Picture"), direction], outputs)
 
 
 def _add_animate(ctx: Context) -> None:
@@ -139,11 +149,13 @@ def _add_animate(ctx: Context) -> None:
         values = (num_steps, size, source_weight, seed)
         config = _configure(ANIMATION, dict(zip(ANIMATE, values, strict=True)))
         _need(clip, "clip")
-        face = _find(picture, ctx, "picture").align(256, SAME_AS_DRIVER)
-        yield from _film(start_animation(face.crop, open_clip(str(clip)), config), ctx)
+        check_turn()
+        face = quickly(_find)(picture, ctx, "picture").align(256, SAME_AS_DRIVER)
+        driver = quickly(open_clip, heavy=True)(str(clip))
+        yield from _film(start_animation(face.crop, driver, config), ctx)
 
     inputs = [_picture("Picture"), _clip("Clip"), *_fields(AnimationConfig, ANIMATE, ANIMATION)]
-    _offer(face_animate, inputs, [_film_result(), _figures()], **MODEL)
+    _offer(face_animate, inputs, [_film_result(), _figures()])
 
 
 def _add_puppet(ctx: Context) -> None:
@@ -174,11 +186,13 @@ def _add_puppet(ctx: Context) -> None:
         named = {"driver": driver, "puppet": puppet, "new": new}
         for name, path in named.items():
             _need(path, f"{name} clip")
-        driving, led, steering = (open_clip(str(path)) for path in named.values())
+        check_turn()
+        opened = quickly(open_clip, heavy=True)
+        driving, led, steering = (opened(str(path)) for path in named.values())
         yield from _film(start_puppet(driving, led, steering, config), ctx)
 
     inputs = [*map(_clip, ("Driver", "Puppet", "New")), *_fields(AnimationConfig, STEER, PUPPET)]
-    _offer(face_puppet, inputs, [_film_result(), _figures()], **MODEL)
+    _offer(face_puppet, inputs, [_film_result(), _figures()])
 
 
 # ------------------------------------------------------------------------------------- parts
@@ -200,17 +214,22 @@ def _configure(defaults: AnimationConfig, values: dict[str, Any]) -> AnimationCo
 
 
 def _film(run: ClipRun, ctx: Context) -> Progress:
-    """Progress, then the film."""
-    for _ in take_steps(run, ctx, every=REFRESH):
-        if run.step:
-            yield None, run.settings() | {"done": round(run.step.index / run.step.total, 3)}
-    yield str(run.export("mp4")["mp4"]), run.settings() | {"done": 1.0}
+    """The place in line, progress, then the film."""
+
+    def work() -> Progress:
+        for _ in take_steps(run, ctx, every=REFRESH):
+            if run.step:
+                yield None, run.settings() | {"done": round(run.step.index / run.step.total, 3)}
+        yield str(run.export("mp4")["mp4"]), run.settings() | {"done": 1.0}
+
+    yield from take_turn(
+        run, ctx, run.kind, work=work(),
+        waiting=lambda said: (None, run.settings() | {"done": 0.0, "waiting": said}),
+    )  # fmt: skip
 
 
-def _offer(handler: Any, inputs: list[Any], outputs: list[Any], **queue: Any) -> None:
-    gr.Button(visible=False).click(
-        readable(handler), inputs, outputs, api_name=handler.__name__, **queue
-    )
+def _offer(handler: Any, inputs: list[Any], outputs: list[Any]) -> None:
+    gr.Button(visible=False).click(readable(handler), inputs, outputs, api_name=handler.__name__)
 
 
 def _fields(kind: type, names: tuple[str, ...], defaults: Any = None) -> list[Any]:

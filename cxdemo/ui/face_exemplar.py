@@ -26,9 +26,15 @@ from cxdemo.ui.exemplar_view import (
 )
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
 from cxdemo.ui.face_view import scroll_on
-from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
+from cxdemo.ui.live_run import (
+    answer_stop,
+    build_buttons,
+    build_downloads,
+    follow,
+    offer_files,
+)
 from cxdemo.ui.options_form import control_for, read_config, show_config
-from cxdemo.ui.style_api import EXPLAIN, MODEL
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(ExemplarConfig)
 SIMPLE = [name for name, known in OPTIONS.items() if not known.advanced]
@@ -47,7 +53,6 @@ NOTICE = (
 
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,6 +182,7 @@ def _wire_run(page: Page, ctx: Context) -> None:
             ExemplarConfig, {n: values[control] for n, control in page.controls.items()}
         )
         run = ExemplarRun(picture=picture, source=source, target=target, config=config)
+        check_turn()
         return {
             page.run: gr.Button("Running…", interactive=False),
             page.stop: gr.Button(interactive=True),
@@ -188,6 +194,8 @@ def _wire_run(page: Page, ctx: Context) -> None:
         yield from follow(
             run,
             ctx,
+            "face",
+            status=page.status,
             progress=lambda: _progress(page, run),
             result=lambda: _result(page, run, paste),
             every=REFRESH,
@@ -196,20 +204,26 @@ def _wire_run(page: Page, ctx: Context) -> None:
     def stop(run: ExemplarRun | None, paste: bool) -> Updates:
         if run is None or run.finished:
             return _idle(page)
-        run.stopped = True
-        return _result(page, run, paste)
+        return answer_stop(
+            run,
+            idle=lambda: _idle(page),
+            progress=lambda: {
+                page.stop: gr.Button(interactive=False),
+                page.status: tell_progress(run),
+            },
+            result=lambda: _result(page, run, paste),
+        )
 
     begun = page.run.click(
-        readable(begin), page.inputs, page.outputs, api_name="begin_exemplar", **QUICK, **PRIVATE
+        readable(quickly(begin)), page.inputs, page.outputs, api_name="begin_exemplar", **PRIVATE
     )
-    running = begun.success(
-        readable(run), [page.state, page.paste], page.outputs, api_name="run_exemplar", **MODEL,
-        **PRIVATE,
-    )  # fmt: skip
+    begun.success(
+        readable(run), [page.state, page.paste], page.outputs, api_name="run_exemplar", **PRIVATE
+    )
     scroll_on(begun.success, "#cx-exemplar-status", "scroll_to_exemplar")
     page.stop.click(
         readable(stop), [page.state, page.paste], page.outputs, api_name="stop_exemplar",
-        cancels=[running], **QUICK, **PRIVATE,
+        queue=False, **PRIVATE,
     )  # fmt: skip
 
 
@@ -230,12 +244,12 @@ def _wire_views(page: Page, ctx: Context) -> None:
         }
 
     page.paste.input(
-        readable(paste), [page.state, page.paste], page.compare, api_name="paste_exemplar",
-        **QUICK, **PRIVATE,
+        readable(quickly(paste)), [page.state, page.paste], page.compare,
+        api_name="paste_exemplar", **PRIVATE,
     )  # fmt: skip
     page.result.select(
-        readable(explain), page.state, [page.result, page.matched, page.told],
-        api_name="explain_exemplar", **EXPLAIN, **PRIVATE,
+        readable(quickly(explain)), page.state, [page.result, page.matched, page.told],
+        api_name="explain_exemplar", **PRIVATE,
     )  # fmt: skip
 
 
@@ -256,9 +270,8 @@ def _wire_pairs(
         *page.source.components, *page.target.components, *page.controls.values(), *page.outputs
     ]  # fmt: skip
     chosen = strip.select(
-        readable(choose), page.paste, targets, api_name="pick_exemplar_pair",
-        concurrency_id="matching", **PRIVATE,
-    )  # fmt: skip
+        readable(quickly(choose)), page.paste, targets, api_name="pick_exemplar_pair", **PRIVATE
+    )
     scroll_on(chosen.success, "#cx-exemplar-status", "scroll_to_exemplar_pair")
 
 

@@ -38,10 +38,11 @@ from cxdemo.ui.examples import open_picture, title_of
 from cxdemo.ui.face_choice import LONG_SIDE, ChosenFace, Nudge
 from cxdemo.ui.face_view import SCRIPT, show_choice
 from cxdemo.ui.safe_image import SafeImage, build_picker, read_upload
+from cxdemo.ui.turns import quickly
 
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-QUICK: dict[str, Any] = {"concurrency_id": "matching", "show_progress": "hidden"}
+QUIET: dict[str, Any] = {"show_progress": "hidden"}
 
 LIMITS = (
     "PNG, JPEG, WebP, GIF, AVIF or HEIC, at most 30 MB and 40 megapixels; larger than "
@@ -195,13 +196,13 @@ def _wire_picture(made: FaceInput, ctx: Context, elem_id: str) -> None:
 
     made.events.append(
         made.picture.change(
-            readable(look),
+            readable(quickly(look)),
             made.picture,
             made.outputs,
             preprocess=False,
             api_name=_name("find", elem_id),
             trigger_mode="always_last",
-            **QUICK,
+            **QUIET,
             **PRIVATE,
         )
     )
@@ -214,7 +215,7 @@ def _wire_strip(made: FaceInput, strip: gr.HTML, examples: Sequence[Path], elem_
         return open_picture(examples[int(event.index)])  # pyright: ignore[reportArgumentType]
 
     strip.select(
-        readable(choose), None, made.picture, api_name=_name("pick", elem_id), **QUICK, **PRIVATE
+        readable(choose), None, made.picture, api_name=_name("pick", elem_id), **QUIET, **PRIVATE
     )
 
 
@@ -239,7 +240,7 @@ def _wire_choice(made: FaceInput, elem_id: str) -> None:
     made.events.append(
         made.view.select(
             readable(choose), made.state, made.outputs, api_name=_name("choose", elem_id),
-            **QUICK, **PRIVATE,
+            **QUIET, **PRIVATE,
         )
     )  # fmt: skip
     made.events.append(
@@ -250,13 +251,13 @@ def _wire_choice(made: FaceInput, elem_id: str) -> None:
             [made.state, made.view],
             api_name=_name("correct", elem_id),
             trigger_mode="always_last",
-            **QUICK,
+            **QUIET,
             **PRIVATE,
         )
     )
     made.events.append(
         made.reset.click(
-            readable(reset), made.state, made.outputs, api_name=_name("reset", elem_id), **QUICK,
+            readable(reset), made.state, made.outputs, api_name=_name("reset", elem_id), **QUIET,
             **PRIVATE,
         )
     )  # fmt: skip

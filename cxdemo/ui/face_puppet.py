@@ -12,7 +12,6 @@ from cxdemo.ui.camera_notice import build_limits
 from cxdemo.ui.clip_examples import DRIVER, NEW, PUPPET_CAT, PUPPETS
 from cxdemo.ui.clip_page import (
     PRIVATE,
-    QUICK,
     ClipPage,
     Updates,
     build_clip,
@@ -65,9 +64,8 @@ def build(ctx: Context) -> None:
         return {**show_example(page, PUPPETS[0]), **shown}
 
     example.click(
-        readable(choose), None, [*page.outputs, *clips.values()], api_name="pick_puppet",
-        **QUICK, **PRIVATE,
-    )  # fmt: skip
+        readable(choose), None, [*page.outputs, *clips.values()], api_name="pick_puppet", **PRIVATE
+    )
     for name, clip in clips.items():
         check_on_arrival(clip, page, f"puppet_{name}")
     wire_run(page, ctx, set(clips.values()), lambda values: _prepare(page, clips, values))

@@ -21,10 +21,11 @@ from cxdemo.ui.face_choice import ChosenFace
 from cxdemo.ui.face_domain import LAYERS, TargetTerm, measure_target
 from cxdemo.ui.face_input import FaceInput, build_face_input, read_face
 from cxdemo.ui.picture_cards import to_data_url
+from cxdemo.ui.turns import quickly
 
 Updates = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-EVENT: dict[str, Any] = {"concurrency_id": "matching", "show_progress": "minimal"}
+EVENT: dict[str, Any] = {"show_progress": "minimal"}
 
 FRAMING = Framing(apart=EYES[1][0] - EYES[0][0], down=EYES[0][1])
 SIDE = 256  # pixels of what is shown; the generator makes a quarter
@@ -152,11 +153,12 @@ def _wire(page: Page, ctx: Context) -> None:
 
     inputs = {page.source.state, page.direction}
     page.source.on_change(
-        readable(run), inputs, page.outputs, api_name="translate_changed_face", **EVENT
+        readable(quickly(run)), inputs, page.outputs, api_name="translate_changed_face", **EVENT
     )
     page.direction.change(
-        readable(run), inputs, page.outputs, api_name="translate_other_way", **EVENT, **PRIVATE
-    )
+        readable(quickly(run)), inputs, page.outputs, api_name="translate_other_way", **EVENT,
+        **PRIVATE,
+    )  # fmt: skip
     page.direction.change(
         lambda name: _note(ctx, name), page.direction, page.note, api_name="tell_direction",
         queue=False, show_progress="hidden", **PRIVATE,

@@ -18,12 +18,18 @@ from cxdemo.ui import examples
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.lab_picture import build_lab_picture, open_lab_picture
-from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
+from cxdemo.ui.live_run import (
+    answer_stop,
+    build_buttons,
+    build_downloads,
+    follow,
+    offer_files,
+)
 from cxdemo.ui.meter_run import MeterRun
 from cxdemo.ui.meter_view import show_meter, show_picture, tell_meter
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(MeterConfig)
 REFRESH = 0.3  # seconds between two updates of the page
@@ -32,7 +38,6 @@ STORED = examples.PICTURES / "lab" / "meter_photo_cat_chelsea.json"
 """What `python -m cxdemo lab meter` says of the first picture: shown before anything is pressed."""
 
 Updates = dict[Any, Any]
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -169,9 +174,9 @@ def _wire_inputs(page: Page) -> None:
 
     gr.on(
         [page.picture.change, *(control.change for control in page.controls.values())],
-        show, page.inputs | {page.state},
+        quickly(show), page.inputs | {page.state},
         [page.view, page.status, page.state, *page.downloads.values()],
-        api_name="show_meter_picture", trigger_mode="always_last", **QUICK, **PRIVATE,
+        api_name="show_meter_picture", trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
     page.place.input(
         move, [page.state, page.place], page.view, api_name="move_meter",
@@ -180,52 +185,53 @@ def _wire_inputs(page: Page) -> None:
 
 
 def _wire_run(page: Page, ctx: Context) -> None:
-    def begin(values: Mapping[Any, Any]) -> Updates:
-        _prepare(page, values)
+    def begin(values: Mapping[Any, Any], trick: str = "") -> Updates:
+        run = _prepare(page, values, trick)
+        check_turn()
         return {
+            page.state: run,
+            page.view: show_picture(run),
             page.run: gr.Button("Measuring…", interactive=False),
             page.stop: gr.Button(interactive=True),
             **{button: gr.Button(interactive=False) for button in page.tricks.values()},
         }
 
-    def measure(values: Mapping[Any, Any], trick: str = "") -> Iterator[Updates]:
-        run = _prepare(page, values, trick)
-        place = int(values[page.place])
-        yield {page.state: run, page.view: show_picture(run)}
+    def measure(run: MeterRun, place: int) -> Iterator[Updates]:
+        place = int(place)
         yield from follow(
             run,
             ctx,
+            "measurement",
+            status=page.status,
             progress=lambda: {page.view: show_meter(run, place), page.status: tell_meter(run)},
             result=lambda: _result(page, run, place),
             every=REFRESH,
+            often_small=True,
         )
 
     def stop(run: MeterRun | None, place: int) -> Updates:
-        if run is None:
-            return _idle(page)
-        run.stopped = True
-        return _result(page, run, int(place))
+        return answer_stop(
+            run,
+            idle=lambda: _idle(page),
+            progress=lambda: {
+                page.stop: gr.Button(interactive=False),
+                page.status: tell_meter(run),
+            },
+            result=lambda: _result(page, run, int(place)),  # pyright: ignore[reportArgumentType]
+        )
 
-    runs: list[Any] = []
     buttons = {"": page.run, **page.tricks}
     for trick, button in buttons.items():
-        begun = button.click(
-            readable(begin), page.inputs, page.outputs, api_name=f"begin_meter_{trick or 'run'}",
-            **QUICK, **PRIVATE,
+        button.click(
+            readable(quickly(functools.partial(begin, trick=trick) if trick else begin)),
+            page.inputs, page.outputs, api_name=f"begin_meter_{trick or 'run'}", **PRIVATE,
+        ).success(
+            readable(measure), [page.state, page.place], page.outputs,
+            api_name=f"measure_{trick or 'run'}", **PRIVATE,
         )  # fmt: skip
-        runs.append(
-            begun.success(
-                readable(functools.partial(measure, trick=trick) if trick else measure),
-                page.inputs,
-                page.outputs,
-                api_name=f"measure_{trick or 'run'}",
-                **MODEL,
-                **PRIVATE,
-            )
-        )
     page.stop.click(
         readable(stop), [page.state, page.place], page.outputs, api_name="stop_meter",
-        cancels=runs, queue=False, **PRIVATE,
+        queue=False, **PRIVATE,
     )  # fmt: skip
 
 

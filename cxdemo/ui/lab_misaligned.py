@@ -16,19 +16,25 @@ from cxdemo.pipelines.misalignment import MisalignmentConfig
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.lab_picture import build_lab_picture
-from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
+from cxdemo.ui.live_run import (
+    answer_stop,
+    build_buttons,
+    build_downloads,
+    follow,
+    offer_files,
+)
 from cxdemo.ui.misaligned_run import MisalignedRun
 from cxdemo.ui.misaligned_view import show_curves, show_race, show_table, tell_progress
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(MisalignmentConfig)
 REFRESH = 0.5  # seconds between two updates of the page
 NO_BET = "none"
+PREPARING = '<p class="cxl-status">Preparing…</p>'
 
 Updates = dict[Any, Any]
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -170,47 +176,48 @@ def _wire_scene(page: Page) -> None:
             _page_load(), page.picture.change, page.bet.input,
             *(control.change for control in page.controls.values()),
         ],
-        show, page.inputs, shown, api_name="show_misaligned_scene", trigger_mode="always_last",
-        **QUICK, **PRIVATE,
+        quickly(show), page.inputs, shown, api_name="show_misaligned_scene",
+        trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
 
 
 def _wire_run(page: Page, ctx: Context) -> None:
     def begin(values: Mapping[Any, Any]) -> Updates:
-        _prepare(page, values)
+        race = _prepare(page, values)
+        check_turn()
         return {
             page.run: gr.Button("Running…", interactive=False),
             page.stop: gr.Button(interactive=True),
-            page.state: None,
+            page.status: PREPARING,
+            page.race: show_race(race),
+            page.state: race,
         }
 
-    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
-        race = _prepare(page, values)
-        yield {page.state: race, page.race: show_race(race)}
+    def run(race: MisalignedRun) -> Iterator[Updates]:
         yield from follow(
             race,
             ctx,
+            "race of losses",
+            status=page.status,
             progress=lambda: _progress(page, race),
             result=lambda: _result(page, race),
             every=REFRESH,
         )
 
     def stop(race: MisalignedRun | None) -> Updates:
-        if race is None:
-            return {page.run: gr.Button("Run", interactive=True), page.stop: _off()}
-        race.stopped = True
-        return _result(page, race)
+        return answer_stop(
+            race,
+            idle=lambda: {page.run: gr.Button("Run", interactive=True), page.stop: _off()},
+            progress=lambda: {page.stop: _off(), page.status: tell_progress(race)},
+            result=lambda: _result(page, race),  # pyright: ignore[reportArgumentType]
+        )
 
-    begun = page.run.click(
-        readable(begin), page.inputs, page.outputs, api_name="begin_misaligned", **QUICK, **PRIVATE
-    )
-    running = begun.success(
-        readable(run), page.inputs, page.outputs, api_name="run_misaligned", **MODEL, **PRIVATE
-    )
+    page.run.click(
+        readable(quickly(begin)), page.inputs, page.outputs, api_name="begin_misaligned", **PRIVATE
+    ).success(readable(run), page.state, page.outputs, api_name="run_misaligned", **PRIVATE)
     page.stop.click(
-        readable(stop), page.state, page.outputs, api_name="stop_misaligned", cancels=[running],
-        queue=False, **PRIVATE,
-    )  # fmt: skip
+        readable(stop), page.state, page.outputs, api_name="stop_misaligned", queue=False, **PRIVATE
+    )
 
 
 def _off() -> gr.Button:

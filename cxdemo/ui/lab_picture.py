@@ -10,6 +10,7 @@ from PIL import Image
 
 from cxdemo.ui import examples, picture_cards
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
+from cxdemo.ui.turns import quickly
 
 PICTURES = (
     "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
@@ -56,8 +57,8 @@ def build_lab_picture(
 
     strip.select(choose, None, picture, api_name=f"pick_{event}_picture", queue=False, **settings)
     picture.upload(
-        functools.partial(accept_upload, long_side=LARGEST), picture, picture,
-        preprocess=False, api_name=f"accept_{event}_picture", concurrency_limit=None, **settings,
+        quickly(functools.partial(accept_upload, long_side=LARGEST)), picture, picture,
+        preprocess=False, api_name=f"accept_{event}_picture", **settings,
     )  # fmt: skip
     return picture
 

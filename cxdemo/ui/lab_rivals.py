@@ -15,20 +15,25 @@ from cxdemo.pipelines.style_rivals import RIVALS, RivalsConfig
 from cxdemo.ui import picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
-from cxdemo.ui.live_run import build_buttons, build_downloads, follow, offer_files
+from cxdemo.ui.live_run import (
+    answer_stop,
+    build_buttons,
+    build_downloads,
+    follow,
+    offer_files,
+)
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.rivals_examples import RivalPair, finished_pairs, open_result
 from cxdemo.ui.rivals_run import RivalsRun
 from cxdemo.ui.rivals_view import show_rivals, tell_progress
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(RivalsConfig)
 LARGEST = 1024  # pixels of an upload's long side that are kept
 REFRESH = 0.4  # seconds between two updates of the page
 
 Updates = dict[Any, Any]
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -154,13 +159,11 @@ def _wire_pictures(page: Page, strip: gr.HTML, pairs: list[RivalPair]) -> None:
         }
 
     targets = [page.content, page.style, page.pair, *page.controls.values(), *page.outputs]
-    strip.select(
-        readable(choose), None, targets, api_name="pick_rival_pair", **QUICK, **PRIVATE
-    )  # fmt: skip
+    strip.select(readable(quickly(choose)), None, targets, api_name="pick_rival_pair", **PRIVATE)
     for picker, name in ((page.content, "content"), (page.style, "style")):
         picker.upload(
-            functools.partial(accept_upload, long_side=LARGEST), picker, picker,
-            preprocess=False, api_name=f"accept_rival_{name}", **QUICK, **PRIVATE,
+            quickly(functools.partial(accept_upload, long_side=LARGEST)), picker, picker,
+            preprocess=False, api_name=f"accept_rival_{name}", **PRIVATE,
         )  # fmt: skip
         gr.on(
             [picker.upload, picker.clear],
@@ -178,18 +181,17 @@ def _wire_run(page: Page, ctx: Context) -> None:
         return RivalsRun(content=content, style=style, config=config)
 
     def begin(values: Mapping[Any, Any]) -> Updates:
-        prepare(values)
+        job = prepare(values)
+        check_turn()
         return {
             page.run: gr.Button("Running…", interactive=False),
             page.stop: gr.Button(interactive=True),
-            page.status: tell_progress(None),
-            page.state: None,
+            page.status: tell_progress(job),
+            page.cards: show_rivals(job),
+            page.state: job,
         }
 
-    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
-        job = prepare(values)
-        pair: RivalPair | None = values[page.pair]
-
+    def run(job: RivalsRun, pair: RivalPair | None) -> Iterator[Updates]:
         def progress() -> Updates:
             return {page.cards: show_rivals(job), page.status: tell_progress(job)}
 
@@ -198,25 +200,30 @@ def _wire_run(page: Page, ctx: Context) -> None:
                 job.note = pair.note  # the same settings as the stored result that it describes
             return _result(page, job)
 
-        yield {page.state: job} | progress()
-        yield from follow(job, ctx, progress=progress, result=result, every=REFRESH)
+        yield from follow(
+            job, ctx, "comparison of styles", status=page.status, progress=progress, result=result,
+            every=REFRESH,
+        )  # fmt: skip
 
     def stop(job: RivalsRun | None) -> Updates:
-        if job is None:
-            return _idle(page)
-        job.stopped = True
-        return _result(page, job)
+        return answer_stop(
+            job,
+            idle=lambda: _idle(page),
+            progress=lambda: {
+                page.stop: gr.Button(interactive=False),
+                page.status: tell_progress(job),
+            },
+            result=lambda: _result(page, job),  # pyright: ignore[reportArgumentType]
+        )
 
-    begun = page.run.click(
-        readable(begin), page.inputs, page.outputs, api_name="begin_rivals", **QUICK, **PRIVATE
-    )
-    running = begun.success(
-        readable(run), page.inputs, page.outputs, api_name="run_rivals", **MODEL, **PRIVATE
+    page.run.click(
+        readable(begin), page.inputs, page.outputs, api_name="begin_rivals", **PRIVATE
+    ).success(
+        readable(run), [page.state, page.pair], page.outputs, api_name="run_rivals", **PRIVATE
     )
     page.stop.click(
-        readable(stop), page.state, page.outputs, api_name="stop_rivals", cancels=[running],
-        queue=False, **PRIVATE,
-    )  # fmt: skip
+        readable(stop), page.state, page.outputs, api_name="stop_rivals", queue=False, **PRIVATE
+    )
 
 
 def _idle(page: Page) -> Updates:

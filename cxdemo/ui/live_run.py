@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from html import escape
+from typing import Any
 
 import gradio as gr
 
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import LiveRun, take_steps
+from cxdemo.ui.turns import take_turn
 
 Updates = dict[Any, Any]
-
-
-class LiveRun(Protocol):
-    """What the page needs of a run; `stopped` is set when somebody, or an error, ended it."""
-
-    stopped: bool
-
-    @property
-    def finished(self) -> bool:
-        """Whether all of its steps were taken."""
-        ...
-
-    def steps(self, ctx: Context) -> Iterator[Any]:
-        """Takes its steps."""
-        ...
 
 
 def build_buttons(name: str, label: str = "Run") -> dict[str, gr.Button]:
@@ -57,46 +44,76 @@ def offer_files(buttons: Mapping[str, Any], files: Mapping[str, Any]) -> Updates
     }
 
 
-def take_steps(run: LiveRun, ctx: Context, *, every: float) -> Iterator[None]:
-    """Takes the steps of a run, and yields once in a while.
-
-    Args:
-        run: What is run.
-        ctx: The pipelines.
-        every: Seconds between two yields, at least; after the last step there is none.
-    """
-    shown_at = 0.0
-    for _ in run.steps(ctx):
-        if time.monotonic() - shown_at >= every and not run.finished:
-            yield
-            shown_at = time.monotonic()
-
-
 def follow(
     run: LiveRun,
     ctx: Context,
+    what: str,
     *,
+    status: Any,
     progress: Callable[[], Updates],
     result: Callable[[], Updates],
     every: float,
+    often_small: bool = False,
 ) -> Iterator[Updates]:
-    """Updates of the page while a run goes on, and when it ends.
+    """Updates of the page while a run waits for its turn and goes on, and when it ends.
 
     Args:
         run: What is run; marked as stopped if it fails.
         ctx: The pipelines.
+        what: The run, for people: "style transfer".
+        status: The component that says where the run stands.
         progress: What the page shows on the way.
         result: What it shows at the end, also of a run that failed.
         every: Seconds between two updates.
+        often_small: As `take_turn` has it.
 
     Raises:
-        Exception: Whatever the run raised, after its result was shown.
+        Exception: Whatever the run raised, after its result was shown; `Refused` if there is no
+            place for it.
     """
-    try:
+
+    def work() -> Iterator[Updates]:
         for _ in take_steps(run, ctx, every=every):
             yield progress()
+        yield result()
+
+    try:
+        yield from take_turn(
+            run, ctx, what, waiting=lambda said: {status: show_waiting(said)}, work=work(),
+            often_small=often_small,
+        )  # fmt: skip
     except Exception:
         run.stopped = True
         yield result()
         raise
-    yield result()
+
+
+def answer_stop(
+    run: LiveRun | None,
+    *,
+    idle: Callable[[], Updates],
+    progress: Callable[[], Updates],
+    result: Callable[[], Updates],
+) -> Updates:
+    """Updates for somebody who presses Stop, at once: whatever ends the run shows its result.
+
+    So its files are written by one thread, once.
+
+    Args:
+        run: What is stopped; None: there is none.
+        idle: What the page shows if there is none.
+        progress: What it shows until the step at hand is done.
+        result: What it shows if nothing is computed any more, as after a lost connection.
+    """
+    if run is None:
+        return idle()
+    run.stopped = True
+    return result() if run.over else progress()
+
+
+def show_waiting(said: str) -> str:
+    """Where a run stands in line, in the place of its progress."""
+    return (
+        '<div class="cx-progress cx-waiting" role="status"><div class="cx-track"><i></i></div>'
+        f"<p>{escape(said)}</p></div>"
+    )

@@ -15,8 +15,7 @@ from cxdemo.ui.match_report import describe_numbers
 from cxdemo.ui.match_session import Comparison
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
-
-MATCHING: dict[str, Any] = {"concurrency_id": "matching", "concurrency_limit": 1}
+from cxdemo.ui.turns import quickly
 
 
 def add_endpoint(ctx: Context) -> None:
@@ -72,5 +71,5 @@ def add_endpoint(ctx: Context) -> None:
         fields = [control_for(known[name]) for name in names]
     answer = gr.JSON(label="The patch and the pair, in numbers", visible=False)
     gr.Button(visible=False).click(
-        readable(match), [*pair, *places, *fields], answer, api_name="match", **MATCHING
+        readable(quickly(match, heavy=True)), [*pair, *places, *fields], answer, api_name="match"
     )

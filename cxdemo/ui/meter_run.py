@@ -27,13 +27,15 @@ from cxdemo.pipelines.loss_meter import (
     shuffle_blocks,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
 from cxdemo.ui.options_form import read_config
+from cxdemo.ui.pace import Stage
 
 TRICKS = {"shuffle": "Patches shuffled", "mirror": "Mirrored"}
 
 
 @dataclass(eq=False, kw_only=True)
-class MeterRun:
+class MeterRun(Live):
     """A picture under the meter. It may be under way, stopped or done.
 
     Args:
@@ -46,7 +48,6 @@ class MeterRun:
     config: MeterConfig
     trick: str = ""
     readings: list[Reading] = field(default_factory=list)
-    stopped: bool = False
 
     def __post_init__(self) -> None:
         """Cuts the crop, which takes no time."""
@@ -102,6 +103,16 @@ class MeterRun:
     def total(self) -> int:
         """Readings in all."""
         return 1 if self.trick else len(CHANGES[self.config.change].amounts)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        return [Stage(f"meter {self.config.features}", 0, self.total, len(self.config.losses))]
+
+    @property
+    def taken(self) -> float:
+        """Readings so far."""
+        return len(self.readings)
 
     @property
     def finished(self) -> bool:

@@ -27,6 +27,8 @@ from cxdemo.pipelines.misalignment import (
     run_misalignment,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
@@ -37,7 +39,7 @@ NEEDS_VGG = ("perceptual",)
 
 
 @dataclass(eq=False, kw_only=True)
-class MisalignedRun:
+class MisalignedRun(Live):
     """A race of losses. It may be under way, stopped or done.
 
     Args:
@@ -50,7 +52,6 @@ class MisalignedRun:
     config: MisalignmentConfig
     bet: str = ""
     frames: list[Frame] = field(default_factory=list)
-    stopped: bool = False
     begun: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -94,11 +95,16 @@ class MisalignedRun:
         return max(self.last.standings, key=lambda name: self.last.standings[name].psnr)  # pyright: ignore[reportOptionalMemberAccess]
 
     @property
-    def seconds_left(self) -> float:
-        """Estimate from the pace so far."""
-        if self.last is None or not self.last.index:
-            return 0.0
-        return self.last.seconds * (self.last.total / self.last.index - 1)
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        config = self.config
+        work = float(len(config.losses))
+        return [Stage(f"misaligned {config.features}", config.crop, config.num_steps, work)]
+
+    @property
+    def taken(self) -> float:
+        """Steps so far."""
+        return self.last.index if self.last else 0
 
     def lines(self, what: str) -> dict[str, list[tuple[float, float]]]:
         """A figure of every loss over the steps; the loss itself as a share of its first value."""

@@ -11,6 +11,7 @@ from cxdemo.losses import LOSSES
 from cxdemo.pipelines.misalignment import Standing
 from cxdemo.ui.line_chart import draw_lines
 from cxdemo.ui.misaligned_run import MisalignedRun
+from cxdemo.ui.pace import say_left
 from cxdemo.ui.picture_cards import to_png_url
 
 SHOWN_TARGETS = 8
@@ -138,6 +139,8 @@ def tell_progress(run: MisalignedRun | None, *, problem: str = "") -> str:
     """The line under the buttons."""
     if problem:
         return f'<p class="cxl-status cxl-problem" role="alert">{escape(problem)}</p>'
+    if run is not None and run.stopped and run.last is None:
+        return '<p class="cxl-status">Stopped before the first step.</p>'
     if run is None or run.last is None:
         return '<p class="cxl-status">Make your bet, then press Run.</p>'
     if run.finished:
@@ -146,8 +149,8 @@ def tell_progress(run: MisalignedRun | None, *, problem: str = "") -> str:
         return f'<p class="cxl-status">Stopped at step {run.last.index} of {run.last.total}.</p>'
     share = 100 * run.last.index / run.last.total
     return (
-        f'<p class="cxl-status">Step {run.last.index} of {run.last.total}, about '
-        f'{run.seconds_left:.0f} s left</p><div class="cx-track"><i style="width:{share:.0f}%">'
+        f'<p class="cxl-status">Step {run.last.index} of {run.last.total}'
+        f'{say_left(run.seconds_left)}</p><div class="cx-track"><i style="width:{share:.0f}%">'
         "</i></div>"
     )
 

@@ -24,6 +24,8 @@ from cxdemo.pipelines.style_rivals import (
     run_rivals,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
@@ -50,7 +52,7 @@ class Stand:
 
 
 @dataclass(eq=False, kw_only=True)
-class RivalsRun:
+class RivalsRun(Live):
     """A comparison. It may be under way, stopped or done.
 
     Args:
@@ -68,7 +70,6 @@ class RivalsRun:
     note: str = ""
     stands: dict[str, list[Stand]] = field(default_factory=dict)
     seconds: float = 0.0
-    stopped: bool = False
 
     def __post_init__(self) -> None:
         self._folder: Path | None = None
@@ -116,9 +117,10 @@ class RivalsRun:
         return self.taken == self.total
 
     @property
-    def seconds_left(self) -> float:
-        """Estimate from the pace so far."""
-        return self.seconds * (self.total / self.taken - 1) if self.taken else 0.0
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        side = self.config.size
+        return [Stage("rivals", side, self.total, float(side * side))]
 
     def settings(self) -> dict[str, Any]:
         """Everything needed to do it again, and what came of it, for JSON."""

@@ -7,6 +7,7 @@ from html import escape
 from PIL import Image
 
 from cxdemo.pipelines.style_rivals import RIVALS
+from cxdemo.ui.pace import say_left
 from cxdemo.ui.picture_cards import to_data_url
 from cxdemo.ui.rivals_run import RivalsRun
 
@@ -57,7 +58,9 @@ def tell_progress(run: RivalsRun | None, *, stored: bool = False, problem: str =
     if problem:
         return _bar(0, f'<span class="cxl-problem">{escape(problem)}</span>', "idle")
     if run is None:
-        return _bar(0, "Waiting for the model to be free…", "waiting")
+        return _bar(0, "About to begin…", "waiting")
+    if run.taken == 0 and run.stopped:
+        return _bar(0, "Stopped before the first step.", "idle")
     if run.taken == 0:
         return _bar(0, "Preparing the network…", "waiting")
     share, state, said = run.taken / run.total, "running", f"{run.seconds:.0f} s elapsed"
@@ -68,7 +71,7 @@ def tell_progress(run: RivalsRun | None, *, stored: bool = False, problem: str =
     elif run.stopped:
         state, said = "idle", f"<b>Stopped</b> after {run.seconds:.0f} s"
     else:
-        said += f" · about {run.seconds_left:.0f} s left"
+        said += say_left(run.seconds_left)
     size = f"{run.config.size} px, {run.config.num_steps} steps each"
     return _bar(share, f"{said} · {size}", state)
 

@@ -13,15 +13,13 @@ from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_p
 from cxdemo.ui import match_overlay
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
-from cxdemo.ui.live_run import take_steps
+from cxdemo.ui.live_state import take_steps
 from cxdemo.ui.options_form import control_for
 from cxdemo.ui.safe_image import SafeImage
 from cxdemo.ui.style_run import StyleRun
+from cxdemo.ui.turns import quickly, take_turn
 
 REFRESH = 1.0  # seconds between two previews
-MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-# Answers a click in a second, so it does not wait for another visitor's transfer to end.
-EXPLAIN: dict[str, Any] = {"concurrency_id": "explain", "concurrency_limit": 1}
 
 
 def add_endpoints(ctx: Context) -> None:
@@ -61,10 +59,17 @@ def _add_stylize(ctx: Context) -> None:
             keep_colors=bool(keep_colors),
         )
         job = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
-        for _ in take_steps(job, ctx, every=REFRESH):
-            yield job.image, job.settings()
-        png, _ = job.save()
-        yield str(png), job.settings() | {"notice": job.notice}
+
+        def work() -> Iterator[tuple[Any, dict[str, Any]]]:
+            for _ in take_steps(job, ctx, every=REFRESH):
+                yield job.image, job.settings()
+            png, _ = job.save()
+            yield str(png), job.settings() | {"notice": job.notice}
+
+        yield from take_turn(
+            job, ctx, "style transfer", work=work(),
+            waiting=lambda said: (None, job.settings() | {"waiting": said}),
+        )  # fmt: skip
 
     known = options_of(StyleTransferConfig)
     names = ("style_strength", "size", "seed", "keep_colors")
@@ -79,7 +84,6 @@ def _add_stylize(ctx: Context) -> None:
         [*pictures, preset, *fields],
         [stylized, settings],
         api_name="stylize",
-        **MODEL,
     )
 
 
@@ -110,9 +114,8 @@ def _add_explain_style(ctx: Context) -> None:
     marked = gr.Image(label="Style with the matched patches", format="png", visible=False)
     matches = gr.JSON(label="Place and matches, boxes as shares of the sides", visible=False)
     gr.Button(visible=False).click(
-        readable(explain_style),
+        readable(quickly(explain_style)),
         [*pair, *places],
         [marked, matches],
         api_name="explain_style",
-        **EXPLAIN,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from cxdemo.pipelines.style_transfer import StyleTransferConfig
-from cxdemo.ui.pace import LONG, say_duration
+from cxdemo.ui.pace import LONG, say_duration, say_left
 from cxdemo.ui.style_run import StyleRun
 
 
@@ -41,7 +41,7 @@ def tell_estimate(
 def tell_progress(run: StyleRun | None, *, stopped: bool = False) -> str:
     """A progress bar with step, times and loss; before a run begins, that it waits."""
     if run is None:
-        said = "Stopped before it began." if stopped else "Waiting for the model to be free…"
+        said = "Stopped before it began." if stopped else "About to begin…"
         return _bar(0, said, "idle" if stopped else "waiting")
     if run.total == 0:
         said = "Stopped before the first step." if stopped else "Preparing the network…"
@@ -56,7 +56,7 @@ def tell_progress(run: StyleRun | None, *, stopped: bool = False) -> str:
     if stopped:
         said = f"<b>Stopped</b> at step {run.index} of {run.total} after {run.seconds:.0f} s"
         return _bar(share, f"{said} · loss {run.loss:.2f}{size} · {network}", "idle", run.notice)
-    said += f" · about {run.seconds_left:.0f} s left · loss {run.loss:.2f}"
+    said += f"{say_left(run.seconds_left)} · loss {run.loss:.2f}"
     return _bar(share, said, "running", run.notice)
 
 

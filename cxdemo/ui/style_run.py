@@ -18,6 +18,8 @@ from cxdemo.checkpoints import CheckpointError, find_checkpoint
 from cxdemo.options import Option, StoredSettings, check_value, mend_value
 from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage, style_stages
 from cxdemo.ui.zero_gpu import estimate_seconds
 
 PIPELINE = "style_transfer"
@@ -35,7 +37,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(eq=False, kw_only=True)
-class StyleRun:
+class StyleRun(Live):
     """A style transfer, from its pictures to its result. It may be under way, stopped or done.
 
     Args:
@@ -54,9 +56,7 @@ class StyleRun:
     index: int = 0
     total: int = 0
     seconds: float = 0.0
-    seconds_left: float = 0.0
     notice: str | None = None
-    stopped: bool = False
     _explanation: Any = None
     _folder: Path | None = None
 
@@ -77,11 +77,20 @@ class StyleRun:
         ):
             self.image = images.to_pil(step.image)
             self.history.append((step.index, step.losses))
-            self.index, self.total = step.index, step.total
-            self.seconds, self.seconds_left = step.seconds, step.seconds_left
+            self.index, self.total, self.seconds = step.index, step.total, step.seconds
             yield self
             if self.stopped:
                 return
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        return style_stages(self.config, styles=len(self.styles))
+
+    @property
+    def taken(self) -> float:
+        """Steps so far."""
+        return self.index
 
     @property
     def finished(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from cxdemo.ui.errors import UNEXPECTED
+from cxdemo.ui.turns import quickly
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 TYPES = {"png": "image/png", "gif": "image/gif", "json": "application/json"}
@@ -46,11 +47,12 @@ def answers(
 
     A problem becomes the sentence that the viewer shows, for a message box needs the queue.
     """
+    quick = quickly(answer)
 
     @functools.wraps(answer)
     def handle(event: gr.EventData) -> Any:
         try:
-            return answer(event)
+            return quick(event)
         except ValueError as error:
             return {"sentence": str(error), "problem": True}
         except Exception:
@@ -63,10 +65,11 @@ def answers(
 
 def sends(viewer: gr.HTML, file: Callable[[Any], Answer], name: str) -> None:
     """Lets the viewer's `save` event fetch a file, as `pack_file` makes it, or a sentence."""
+    make = quickly(file, heavy=True)
 
     def handle(event: gr.EventData) -> Any:
         try:
-            return gr.update(file=file(event))
+            return gr.update(file=make(event))
         except ValueError as error:
             return gr.update(file={"problem": str(error)})
         except Exception:

@@ -13,9 +13,12 @@ from cxdemo.pipelines.super_resolution import METHODS, Scores, SuperResolutionCo
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.layered_image import LayeredImage
+from cxdemo.ui.live_state import take_steps
 from cxdemo.ui.options_form import control_for
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.turns import take_turn
 from cxdemo.ui.upscale_run import NAMES, UpscaleRun, choose_methods
+
+REFRESH = 1.0  # seconds between two reports of progress
 
 
 def add_endpoints(ctx: Context) -> None:
@@ -43,11 +46,17 @@ def _add_upscale(ctx: Context) -> None:
         _check_method(method)
         config = SuperResolutionConfig(back_projection=int(back_projection))
         job = UpscaleRun(picture=picture, methods=[method], config=config)
-        for _ in job.steps(ctx):
-            if not job.finished:
+
+        def work() -> Iterator[tuple[str | None, dict[str, Any]]]:
+            for _ in take_steps(job, ctx, every=0):
                 yield None, job.settings(method) | {"done": round(job.share, 3)}
-        said = {"done": 1.0, "seconds": round(job.seconds, 2)}
-        yield str(job.files[method].png), job.settings(method) | said
+            said = {"done": 1.0, "seconds": round(job.seconds, 2)}
+            yield str(job.files[method].png), job.settings(method) | said
+
+        yield from take_turn(
+            job, ctx, "upscale", work=work(), often_small=True,
+            waiting=lambda said: (None, job.settings(method) | {"done": 0.0, "waiting": said}),
+        )  # fmt: skip
 
     picture = LayeredImage(label="Picture", visible=False)
     method = gr.Radio(list(METHODS), value="cx", label="Method", visible=False)
@@ -56,15 +65,14 @@ def _add_upscale(ctx: Context) -> None:
     upscaled = gr.Image(label="Upscaled picture", format="png", type="filepath", visible=False)
     settings = gr.JSON(label="Settings and progress", visible=False)
     gr.Button(visible=False).click(
-        readable(upscale), [picture, method, rounds], [upscaled, settings], api_name="upscale",
-        **MODEL,
-    )  # fmt: skip
+        readable(upscale), [picture, method, rounds], [upscaled, settings], api_name="upscale"
+    )
 
 
 def _add_metrics(ctx: Context) -> None:
     def super_resolution_metrics(
         picture: Image.Image | None, methods: list[str] | None = None
-    ) -> dict[str, dict[str, float]]:
+    ) -> Iterator[dict[str, Any]]:
         """A sharp picture is shrunk to a quarter, restored by each method, and measured.
 
         Args:
@@ -85,16 +93,19 @@ def _add_metrics(ctx: Context) -> None:
             config=SuperResolutionConfig(),
             test=True,
         )
-        for _ in job.steps(ctx):
-            pass
-        return {method: _as_dict(scores) for method, scores in job.scores.items()}
+        for said in take_turn(
+            job, ctx, "test of methods", work=take_steps(job, ctx, every=REFRESH),
+            waiting=lambda said: said, often_small=True,
+        ):  # fmt: skip
+            yield {"waiting": said} if said else {"done": round(job.share, 3)}
+        yield {method: _as_dict(scores) for method, scores in job.scores.items()}
 
     picture = LayeredImage(label="Sharp picture", visible=False)
     methods = gr.CheckboxGroup(list(METHODS), value=list(METHODS), label="Methods", visible=False)
     scores = gr.JSON(label="Scores by method", visible=False)
     gr.Button(visible=False).click(
         readable(super_resolution_metrics), [picture, methods], scores,
-        api_name="super_resolution_metrics", **MODEL,
+        api_name="super_resolution_metrics",
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from cxdemo.pipelines.super_resolution import (
     BICUBIC,
     METHODS,
     SCALE,
+    TEST_SIDE,
     Scores,
     SuperResolutionConfig,
     TileStep,
@@ -26,6 +27,8 @@ from cxdemo.pipelines.super_resolution import (
     prepare_test,
 )
 from cxdemo.ui.context import Context
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
 
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
 NAMES = {BICUBIC: "Bicubic", "mse": "Squared error", "cx": "CX", "cx-gan": "CX + GAN"}
@@ -46,7 +49,7 @@ class Files(NamedTuple):
 
 
 @dataclass(eq=False, kw_only=True)
-class UpscaleRun:
+class UpscaleRun(Live):
     """An enlargement by several methods. It may be under way, stopped or done.
 
     Args:
@@ -70,8 +73,6 @@ class UpscaleRun:
     step: TileStep | None = None
     begun: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
-    network_seconds: float = 0.0
-    stopped: bool = False
     _folder: Path | None = None
 
     def steps(self, ctx: Context) -> Iterator[UpscaleRun]:
@@ -91,7 +92,6 @@ class UpscaleRun:
             if self.step is None:
                 continue
             canvas = self.step.canvas
-            self.network_seconds += self.step.seconds if network is not None else 0.0
             self.files[method] = self._save(method, canvas.to_pil(alpha))
             if truth is not None:
                 self.scores[method] = ctx.measure(canvas.to_tensor(), truth)
@@ -156,9 +156,14 @@ class UpscaleRun:
         return min(1.0, (done + part) / len(costly))
 
     @property
-    def seconds_left(self) -> float:
-        """Estimate from the pace so far."""
-        return self.seconds * (1 - self.share) / self.share if self.share else 0.0
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        return upscale_stages(self.picture.size, self.methods, test=self.test)
+
+    @property
+    def taken(self) -> float:
+        """Share of its only stage."""
+        return self.share
 
     @property
     def size(self) -> tuple[int, int]:
@@ -178,6 +183,20 @@ class UpscaleRun:
             "config": config,
             "test": self.test,
         }
+
+
+def upscale_stages(size: tuple[int, int], methods: Sequence[str], *, test: bool) -> list[Stage]:
+    """A single stage, whose step is the whole run; work in small pixels times networks.
+
+    Args:
+        size: Width and height of the picture.
+        methods: Some of `METHODS`.
+        test: Whether it is shrunk first, and measured.
+    """
+    width, height = (min(side, TEST_SIDE) // SCALE for side in size) if test else size
+    networks = max(0.05, sum(method != BICUBIC for method in methods))
+    kind = "upscale test" if test else "upscale"
+    return [Stage(kind, round((width * height) ** 0.5), 1, width * height * networks)]
 
 
 def choose_methods(names: list[str]) -> list[str]:

@@ -17,8 +17,8 @@ from cxdemo.pipelines.super_resolution import (
     Scores,
     check_size,
 )
-from cxdemo.ui.pace import say_duration
-from cxdemo.ui.upscale_run import NAMES, SMALL, TRUTH, UpscaleRun
+from cxdemo.ui.pace import Stage, say_duration, say_left
+from cxdemo.ui.upscale_run import NAMES, SMALL, TRUTH, UpscaleRun, upscale_stages
 
 LENS_SCRIPT = (Path(__file__).resolve().parent / "assets" / "lens.js").read_text(encoding="utf-8")
 LABELS = NAMES | {TRUTH: "The truth", SMALL: "Small picture"}
@@ -44,7 +44,6 @@ TRADE_OFF = (
     "same, and pays in PSNR, sometimes down to bicubic's. The paper's own CX result loses PSNR to "
     "bicubic, and wins in what people see. LPIPS comes nearer to that."
 )
-MEASURING = 1.5  # seconds for each method on two cores; the first time takes longer
 ZOOM, ZOOMS = 2, (2, 3, 5, 8)  # of the magnifier at first
 LIMIT_TEXT = (
     f"Up to {LIMITS.max_pixels / 1e6:g} megapixels, such as 1200 × 1000; the result has "
@@ -57,7 +56,7 @@ def tell_estimate(
     methods: Sequence[str],
     *,
     test: bool,
-    seconds: Callable[[float], float | None],
+    seconds: Callable[[Sequence[Stage]], float | None],
 ) -> str:
     """What pressing Upscale would do, how long it may take, or why it cannot be done.
 
@@ -65,7 +64,7 @@ def tell_estimate(
         size: Width and height of the picture; None: there is none yet.
         methods: What to compare.
         test: Whether it is shrunk first.
-        seconds: Expected time for a number of small pixels times networks.
+        seconds: Expected time for the stages of a run.
     """
     if size is None:
         return _estimate(LIMIT_TEXT)
@@ -79,14 +78,10 @@ def tell_estimate(
             f"{whole}, {width} × {height}, is shrunk to {width // SCALE} × {height // SCALE}, "
             "restored, and measured"
         )
-        pixels = width * height / SCALE**2
     else:
         what = f"{width} × {height} → {SCALE * width} × {SCALE * height} pixels"
-        pixels = width * height
-    networks = sum(method != BICUBIC for method in methods)
-    expected = seconds(pixels * networks) if networks else None
-    if test and expected is not None:
-        expected += MEASURING * len(methods)
+    costly = [method for method in methods if method != BICUBIC]
+    expected = seconds(upscale_stages(size, costly, test=test)) if costly else None
     return _estimate(f"{what}, {_say_seconds(expected)} here." if expected else f"{what}.")
 
 
@@ -119,7 +114,7 @@ def _say_seconds(seconds: float) -> str:
 def tell_progress(run: UpscaleRun | None, *, stopped: bool = False) -> str:
     """A progress bar with method, tile and times; before a run begins, that it waits."""
     if run is None:
-        said = "Stopped before it began." if stopped else "Waiting for the model to be free…"
+        said = "Stopped before it began." if stopped else "About to begin…"
         return _bar(0, said, "idle" if stopped else "waiting")
     size = f"{run.size[0]} × {run.size[1]} px"
     if run.finished:
@@ -133,7 +128,7 @@ def tell_progress(run: UpscaleRun | None, *, stopped: bool = False) -> str:
     name, step = NAMES[run.current], run.step
     tile = f"tile {step.index} of {step.total}"
     said = f"<b>{name}</b>, {tile} · {run.seconds:.0f} s elapsed"
-    return _bar(run.share, f"{said} · about {max(1, round(run.seconds_left))} s left", "running")
+    return _bar(run.share, f"{said}{say_left(run.seconds_left)}", "running")
 
 
 def _bar(share: float, said: str, state: str, note: str = "") -> str:

@@ -80,24 +80,69 @@ def test_errors_inside_a_generator_come_after_what_it_gave():
 # ------------------------------------------------------------------------------------ pace
 
 
+def work(config, **more):
+    return sum(stage.steps * stage.work for stage in pace.style_stages(config, **more))
+
+
 def test_work_grows_with_size_and_steps_and_styles():
-    small, large = (pace.work_of(load_preset("fast", size=size)) for size in (128, 256))
+    small, large = (work(load_preset("fast", size=size)) for size in (128, 256))
     assert 2 < large / small < 16
     config = PRESETS["fast"]
-    assert pace.work_of(config, steps=config.num_steps) == pace.work_of(config)
-    assert pace.work_of(config, steps=10) < pace.work_of(config)
-    assert pace.work_of(config, styles=2) > pace.work_of(config)
-    assert pace.work_of(PRESETS["paper"]) > 3 * pace.work_of(config)
+    assert work(config, styles=2) > work(config)
+    assert work(PRESETS["paper"]) > 3 * work(config)
+    assert sum(stage.steps for stage in pace.style_stages(config)) == config.num_steps
 
 
-def test_pace_learns():
-    learnt = pace.Pace(None)
-    assert learnt.seconds(1e12) is None
-    learnt.observe(1e12, 1.0)  # too short to say anything
-    assert learnt.seconds(1e12) is None
-    learnt.observe(1e12, 50.0)
-    assert learnt.seconds(2e12) == pytest.approx(100.0)
-    assert pace.typical_pace("cuda").seconds(1.0) is None
+def test_a_pace_is_learnt_by_kind_and_size():
+    small, large = pace.Stage("a", 64, 10, 2.0), pace.Stage("a", 256, 10, 32.0)
+    paces = pace.Paces({"b": 3.0})
+    assert paces.seconds([small]) is None
+    assert paces.seconds([small._replace(kind="b")]) == 60.0
+    paces.observe(small, 5, 0.1)  # too short to say anything
+    assert paces.seconds([small]) is None
+    paces.observe(small, 5, 20.0)  # 2 s for a unit of work
+    assert paces.seconds([small]) == pytest.approx(40.0)
+    assert paces.seconds([large]) == pytest.approx(640.0)  # the nearest size that was measured
+    paces.observe(large, 5, 160.0)  # 1 s for a unit
+    assert paces.seconds([small, large]) == pytest.approx(40.0 + 320.0)
+    assert pace.paces_of("cuda").seconds([small]) is None
+
+
+def test_a_forecast_starts_with_what_was_measured_and_follows_its_own_run():
+    now = [0.0]
+    stages = [pace.Stage("a", 64, 4, 1.0), pace.Stage("a", 256, 4, 8.0)]
+    paces = pace.Paces()
+    for stage, seconds in zip(stages, (4.0, 40.0), strict=True):
+        paces.observe(stage, 4, seconds)  # 1 s and 10 s a step
+    forecast = pace.Forecast(stages, paces, clock=lambda: now[0])
+    assert forecast.left() == pytest.approx(44.0)
+    taken = 0
+    for seconds in (7.0, 2.0, 2.0, 2.0):  # twice as slow as before; the first one prepares
+        now[0] += seconds
+        taken += 1
+        forecast.step(taken)
+    assert forecast.left() == pytest.approx(80.0)
+    for seconds in (30.0, 25.0, 25.0):
+        now[0] += seconds
+        taken += 1
+        forecast.step(taken)
+    assert forecast.left() == pytest.approx(25.0)
+    now[0] += 25.0
+    forecast.step(8)
+    forecast.close()
+    assert forecast.left() == 0
+    assert paces.seconds(stages) == pytest.approx(4 * 1.5 + 4 * 17.5)  # half old, half new
+
+
+def test_a_forecast_without_any_measurement_follows_the_work():
+    now = [0.0]
+    stages = [pace.Stage("a", 64, 4, 1.0), pace.Stage("a", 256, 4, 8.0)]
+    forecast = pace.Forecast(stages, pace.Paces(), clock=lambda: now[0])
+    assert forecast.left() is None
+    for taken in (1, 2, 3):
+        now[0] += 1.0
+        forecast.step(taken)
+    assert forecast.left() == pytest.approx(1 + 4 * 8)
 
 
 @pytest.mark.parametrize(

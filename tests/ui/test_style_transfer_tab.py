@@ -21,7 +21,7 @@ class Driver:
     def __init__(self, ctx):
         self.demo = build_demo(ctx)
         self.events = {f.api_name: f for f in self.demo.fns.values()}
-        self.values = {c: c.value for c in self.events["run_style"].inputs}
+        self.values = {c: c.value for c in self.events["begin_style"].inputs}
         self.shown = {}
 
     def find(self, elem_id):
@@ -39,8 +39,10 @@ class Driver:
         return self
 
     def run(self, limit=None):
-        steps = []
-        for i, update in enumerate(self.events["run_style"].fn(self.values)):
+        begun = self.events["begin_style"].fn(self.values)
+        self.shown |= begun
+        steps = [begun]
+        for i, update in enumerate(self.events["run_style"].fn(self.state())):
             self.shown |= update
             steps.append(update)
             if limit is not None and i >= limit:
@@ -98,9 +100,9 @@ def test_run_shows_the_content_at_once_then_a_result(driver, content):
 
 
 def test_progress_tells_step_times_and_loss(driver):
-    driver.run(limit=1)
+    driver.run(limit=0)
     text = driver.html("cx-progress")
-    for part in ("step 1 of 4", "s elapsed", "about 2 s left", "loss 2.00"):
+    for part in ("step 1 of 4", "s elapsed", " s left", "loss 2.00"):
         assert part in text.replace("<b>", "").replace("</b>", "")
 
 
@@ -139,13 +141,24 @@ def test_weights_that_are_none_are_refused(weights):
         read_settings('{"config": {"size": 96}, "style_weights": ' + weights + "}")
 
 
-def test_stop_cancels_the_run_and_keeps_the_last_picture(driver):
-    stop = driver.events["stop_style"]
-    cancelled = [f.cancels for f in driver.demo.fns.values() if f.targets == stop.targets]
-    assert [driver.events["run_style"]._id] in cancelled
-    driver.run(limit=1)
-    update = stop.fn(driver.state())
-    driver.shown |= update
+def test_stop_is_answered_at_once_and_the_run_shows_its_result(driver):
+    run = driver.events["run_style"].fn
+    driver.shown |= driver.events["begin_style"].fn(driver.values)
+    steps = run(driver.state())
+    driver.shown |= next(steps)
+    answer = driver.events["stop_style"].fn(driver.state())
+    assert "Stopped" in answer[driver.find("cx-progress")]
+    assert answer[driver.find("cx-stop")].interactive is False
+    assert driver.find("cx-png") not in answer  # the files are the run's to write
+    (end,) = list(steps)
+    assert "Stopped" in end[driver.find("cx-progress")]
+    assert end[driver.find("cx-png")].interactive is True
+    assert end[driver.find("cx-run")].interactive is True
+
+
+def test_stop_of_a_run_whose_page_was_lost_shows_its_result(driver):
+    driver.run(limit=0)
+    driver.shown |= driver.events["stop_style"].fn(driver.state())
     assert "Stopped" in driver.html("cx-progress")
     assert driver.html("cx-png").interactive is True
     assert driver.html("cx-run").interactive is True
@@ -156,10 +169,15 @@ def test_stop_cancels_the_run_and_keeps_the_last_picture(driver):
 def test_stop_before_the_first_step_leaves_the_page_usable(driver):
     update = driver.events["stop_style"].fn(None)
     assert update[driver.find("cx-run")].interactive is True
+    driver.shown |= driver.events["begin_style"].fn(driver.values)
+    driver.events["stop_style"].fn(driver.state())
+    (end,) = list(driver.events["run_style"].fn(driver.state()))
+    assert end[driver.find("cx-run")].interactive is True
+    assert "cx-png" not in {c.elem_id for c in end}
 
 
 def test_run_again_after_stop(driver):
-    driver.run(limit=1)
+    driver.run(limit=0)
     driver.events["stop_style"].fn(driver.state())
     driver.run()
     assert "Done" in driver.html("cx-progress")

@@ -27,12 +27,13 @@ from cxdemo.pipelines.patch_similarity import (
 from cxdemo.ui import match_survey, match_view, picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable, to_toast
-from cxdemo.ui.match_api import MATCHING, add_endpoint
+from cxdemo.ui.match_api import add_endpoint
 from cxdemo.ui.match_examples import MATCH_EXAMPLES, find_example
 from cxdemo.ui.match_link import read_link
 from cxdemo.ui.match_session import LARGEST, Comparison, load_layer
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
+from cxdemo.ui.turns import quickly
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 OPTIONS = options_of(PatchSimilarityConfig)
@@ -51,7 +52,6 @@ Updates = dict[Any, Any]
 Values = Mapping[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {"queue": False, "trigger_mode": "always_last"}
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,21 +286,21 @@ def _wire_pictures(page: Page, ctx: Context) -> None:
         return show_query(page, ctx, mine, shown=current) | {page.lesson: tell_lesson(OWN_PICTURES)}
 
     arrival = page.viewer.arrive(  # pyright: ignore[reportAttributeAccessIssue]
-        _said(page, arrive), None, page.everything, api_name="match_arrive", **QUICK, **PRIVATE
+        _said(page, arrive), None, page.everything, api_name="match_arrive", **PRIVATE
     )
     _then_survey(page, ctx, [arrival.success], "match_survey_arrival")
     example = page.cards.select(
-        _said(page, choose), None, page.everything, api_name="match_example", **QUICK, **PRIVATE
+        _said(page, choose), None, page.everything, api_name="match_example", **PRIVATE
     )
     _then_survey(page, ctx, [example.success], "match_survey_example")
     for picker in (page.source, page.target):
         name = str(picker.label).lower()
         taken = picker.upload(
-            functools.partial(accept_upload, long_side=LARGEST), picker, picker,
+            quickly(functools.partial(accept_upload, long_side=LARGEST)), picker, picker,
             preprocess=False, api_name=f"match_upload_{name}", **PRIVATE,
         ).success(
             _said(page, take), {*page.inputs, page.source, page.target},
-            [*page.answers, page.lesson], api_name=f"match_take_{name}", **QUICK, **PRIVATE,
+            [*page.answers, page.lesson], api_name=f"match_take_{name}", **PRIVATE,
         )  # fmt: skip
         _then_survey(page, ctx, [taken.success], f"match_survey_{name}")
 
@@ -314,12 +314,13 @@ def _then_survey(
         yield from show_survey(page, ctx, read_comparison(page, values))
 
     outputs = [page.viewer, page.figures, *page.views.values()]
-    event: dict[str, Any] = {"api_name": name, **MATCHING, **PRIVATE}
+    event: dict[str, Any] = {"api_name": name, **PRIVATE}
+    handler = readable(quickly(survey, heavy=True))
     if mode:
-        gr.on(triggers, readable(survey), page.inputs, outputs, trigger_mode=mode, **event)  # pyright: ignore[reportArgumentType]
+        gr.on(triggers, handler, page.inputs, outputs, trigger_mode=mode, **event)  # pyright: ignore[reportArgumentType]
     else:
         for trigger in triggers:
-            trigger(readable(survey), page.inputs, outputs, **event)
+            trigger(handler, page.inputs, outputs, **event)
 
 
 def _wire_layers(page: Page, ctx: Context) -> None:
@@ -340,7 +341,11 @@ def _wire_layers(page: Page, ctx: Context) -> None:
             yield match_survey.show_layers(scores, layers=names)
 
     page.compare.click(
-        readable(compare), page.inputs, page.layers, api_name="match_layers", **MATCHING, **PRIVATE
+        readable(quickly(compare, heavy=True)),
+        page.inputs,
+        page.layers,
+        api_name="match_layers",
+        **PRIVATE,
     )
 
 
@@ -355,23 +360,24 @@ def _wire_files(page: Page, ctx: Context) -> None:
         return show_everything(page, ctx, read_settings_file(Path(file), state))
 
     page.draw.click(
-        readable(draw), page.inputs, page.files, api_name="match_figures", **MATCHING,
+        readable(quickly(draw, heavy=True)), page.inputs, page.files, api_name="match_figures",
         api_visibility="private",
     )  # fmt: skip
     loaded = page.load.upload(
         _said(page, load), [page.load, page.state], page.everything, api_name="match_load",
-        **QUICK, **PRIVATE,
+        **PRIVATE,
     )  # fmt: skip
     _then_survey(page, ctx, [loaded.success], "match_survey_loaded")
 
 
 def _said(page: Page, handler: Callable[..., Updates]) -> Callable[..., Updates]:
-    """A handler whose errors appear beside the pictures: it answers outside of the queue."""
+    """A quick handler whose errors appear beside the pictures: it answers outside of the queue."""
+    answer = quickly(handler)
 
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Updates:
         try:
-            return handler(*args, **kwargs)
+            return answer(*args, **kwargs)
         except Exception as error:
             return {page.viewer: gr.update(value={"error": to_toast(error).message})}
 

@@ -19,14 +19,15 @@ from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_p
 from cxdemo.ui import examples, match_overlay, picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
-from cxdemo.ui.live_run import follow
+from cxdemo.ui.live_run import answer_stop, follow
 from cxdemo.ui.loss_curve import draw_loss_curve
 from cxdemo.ui.options_form import control_for, read_config, show_config
-from cxdemo.ui.pace import Pace, typical_pace, work_of
+from cxdemo.ui.pace import Paces, paces_of, style_stages
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
-from cxdemo.ui.style_api import EXPLAIN, MODEL, add_endpoints
+from cxdemo.ui.style_api import add_endpoints
 from cxdemo.ui.style_progress import tell_estimate, tell_progress
 from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
+from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(StyleTransferConfig)
 PRESET_NAMES = {"fast": "Fast", "paper": "Paper", "authors": "Authors' settings"}
@@ -35,9 +36,6 @@ REFRESH = 0.3  # seconds between two updates of the page
 
 Updates = dict[Any, Any]
 Finished = list[tuple[examples.Example, StyleRun]]
-# A message of an event outside of the queue never reaches the visitor (Gradio 6.31), so what may
-# refuse goes through the queue, where it waits for nobody.
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -100,10 +98,9 @@ def build(ctx: Context) -> None:
         content=content, styles=styles, weights=weights, preset=preset, controls=controls,
         estimate=estimate, run=run, stop=stop, **results,
     )  # fmt: skip
-    pace = typical_pace(ctx.device)
     _wire_pickers(page, strips)
-    _wire_settings(page, pace, upload)
-    _wire_run(page, ctx, pace)
+    _wire_settings(page, paces_of(ctx.device), upload)
+    _wire_run(page, ctx)
     _wire_views(page, ctx)
     _wire_examples(page, cards, shown)
     add_endpoints(ctx)
@@ -282,7 +279,7 @@ def _build_examples(shown: Finished) -> gr.HTML:
 def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
     for index, picker in enumerate([page.content, *page.styles]):
         picker.upload(
-            partial(accept_upload, long_side=LARGEST),
+            quickly(partial(accept_upload, long_side=LARGEST)),
             picker,
             picker,
             preprocess=False,
@@ -308,7 +305,7 @@ def _pick_from(files: list[Path]) -> Callable[..., Image.Image]:
     return pick
 
 
-def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
+def _wire_settings(page: Page, paces: Paces, upload: gr.UploadButton) -> None:
     controls = page.controls
     targets = [*controls.values()]
 
@@ -326,14 +323,15 @@ def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
         except ValueError as error:
             return tell_estimate(None, str(error), None)
         styles = [values[style] for style in page.styles]
-        work = work_of(config, styles=max(1, sum(style is not None for style in styles)))
+        count = max(1, sum(style is not None for style in styles))
         name = PRESET_NAMES.get(values[page.preset], "")
         changed = [
             OPTIONS[k].label
             for k in OPTIONS
             if getattr(config, k) != getattr(PRESETS[values[page.preset]], k)
         ]
-        return tell_estimate(config, name, pace.seconds(work), changed=changed)
+        seconds = paces.seconds(style_stages(config, styles=count))
+        return tell_estimate(config, name, seconds, changed=changed)
 
     page.preset.input(
         readable(choose_preset), page.preset, targets, api_name="choose_preset", queue=False,
@@ -344,7 +342,6 @@ def _wire_settings(page: Page, pace: Pace, upload: gr.UploadButton) -> None:
         upload,
         [*targets, *page.weights],
         api_name="load_settings",
-        **QUICK,
         **PRIVATE,
     )
     gr.on(
@@ -370,7 +367,7 @@ def read_controls(values: Mapping[Any, Any], controls: Mapping[str, Any]) -> Sty
     return read_config(StyleTransferConfig, {n: values[c] for n, c in controls.items()})
 
 
-def _wire_run(page: Page, ctx: Context, pace: Pace) -> None:
+def _wire_run(page: Page, ctx: Context) -> None:
     def prepare(values: Mapping[Any, Any]) -> StyleRun:
         if values[page.content] is None:
             raise ValueError("Choose a content picture first: drop one, or click a small picture.")
@@ -381,46 +378,46 @@ def _wire_run(page: Page, ctx: Context, pace: Pace) -> None:
         return StyleRun(content=values[page.content], styles=styles, shares=shares, config=config)
 
     def begin(values: Mapping[Any, Any]) -> Updates:
-        prepare(values)
+        job = prepare(values)
+        check_turn()
         return {
             page.run: gr.Button("Running…", interactive=False),
             page.stop: gr.Button(interactive=True),
             page.views: gr.Tabs(selected="live"),
-            page.status: tell_progress(None),
-            page.state: None,
+            page.live: job.preview(),
+            page.status: tell_progress(job),
+            page.state: job,
         }
 
-    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
-        job = prepare(values)
-        yield {page.state: job, page.live: job.preview(), page.status: tell_progress(job)}
-
+    def run(job: StyleRun) -> Iterator[Updates]:
         def progress() -> Updates:
             if job.index == 1 and job.notice:
                 gr.Warning(job.notice, title="Another network is used", duration=15)
             return show_progress(page, job)
 
         yield from follow(
-            job, ctx, progress=progress, result=lambda: show_result(page, job), every=REFRESH
-        )
-        pace.observe(work_of(job.config, styles=len(job.styles)), job.seconds)
+            job, ctx, "style transfer", status=page.status, progress=progress,
+            result=lambda: show_result(page, job), every=REFRESH,
+        )  # fmt: skip
 
     def stop(job: StyleRun | None) -> Updates:
-        if job is None:
-            return {**idle(page), page.status: tell_progress(None, stopped=True)}
-        job.stopped = True
-        return show_result(page, job)
+        return answer_stop(
+            job,
+            idle=lambda: {**idle(page), page.status: tell_progress(None, stopped=True)},
+            progress=lambda: {
+                page.stop: gr.Button(interactive=False),
+                page.status: tell_progress(job, stopped=True),
+            },
+            result=lambda: show_result(page, job),  # pyright: ignore[reportArgumentType]
+        )
 
     _scroll_on(page.run.click, "scroll_on_run")
-    started = page.run.click(
-        readable(begin), page.inputs, page.outputs, api_name="begin_style", **QUICK, **PRIVATE
-    )
-    running = started.success(
-        readable(run), page.inputs, page.outputs, api_name="run_style", **MODEL, **PRIVATE
-    )
+    page.run.click(
+        readable(begin), page.inputs, page.outputs, api_name="begin_style", **PRIVATE
+    ).success(readable(run), page.state, page.outputs, api_name="run_style", **PRIVATE)
     page.stop.click(
-        readable(stop), page.state, page.outputs, api_name="stop_style", cancels=[running],
-        queue=False, **PRIVATE,
-    )  # fmt: skip
+        readable(stop), page.state, page.outputs, api_name="stop_style", queue=False, **PRIVATE
+    )
 
 
 def idle(page: Page) -> Updates:
@@ -510,19 +507,17 @@ def _wire_views(page: Page, ctx: Context) -> None:
     )
     inputs, outputs = [page.state, page.x, page.y], [page.result, page.matched, page.told]
     page.result.select(
-        readable(pick_place), page.result, [page.x, page.y], api_name="pick_place", **QUICK,
-        **PRIVATE,
+        readable(pick_place), page.result, [page.x, page.y], api_name="pick_place", **PRIVATE
     ).success(
-        readable(explain), inputs, outputs, api_name="explain_click", **EXPLAIN, **PRIVATE
+        readable(quickly(explain)), inputs, outputs, api_name="explain_click", **PRIVATE
     )  # fmt: skip
     gr.on(
         [page.x.input, page.y.input],
-        readable(explain),
+        readable(quickly(explain)),
         inputs,
         outputs,
         api_name="explain_keys",
         trigger_mode="always_last",
-        **EXPLAIN,
         **PRIVATE,
     )
 
@@ -545,7 +540,7 @@ def _wire_examples(page: Page, cards: gr.HTML, shown: Finished) -> None:
 
     outputs = [*targets, *page.outputs]
     _scroll_on(cards.select, "scroll_on_example")
-    cards.select(readable(choose), None, outputs, api_name="open_example", **QUICK, **PRIVATE)
+    cards.select(readable(choose), None, outputs, api_name="open_example", **PRIVATE)
 
 
 def page_load() -> Callable[..., Any]:

@@ -17,10 +17,10 @@ from cxdemo.ui import picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.layered_image import LayeredImage, check_upload, size_of
-from cxdemo.ui.live_run import follow
+from cxdemo.ui.live_run import answer_stop, follow
 from cxdemo.ui.options_form import control_for, read_config
-from cxdemo.ui.pace import Pace
-from cxdemo.ui.style_api import MODEL
+from cxdemo.ui.pace import Paces, paces_of
+from cxdemo.ui.turns import check_turn, is_small, quickly
 from cxdemo.ui.upscale_api import add_endpoints
 from cxdemo.ui.upscale_examples import EXAMPLES, UpscaleExample
 from cxdemo.ui.upscale_run import NAMES, UpscaleRun, choose_methods
@@ -38,14 +38,10 @@ from cxdemo.ui.upscale_view import (
 
 OPTIONS = options_of(SuperResolutionConfig)
 ADVANCED = [name for name, known in OPTIONS.items() if known.advanced]
-TYPICAL_CPU = 30_000  # pixels of the small picture a second and network, on two cores
 REFRESH = 0.3  # seconds between two updates of the page
 RUN_LABEL = "Upscale ×4"
 
 Updates = dict[Any, Any]
-# A message of an event outside of the queue never reaches the visitor (Gradio 6.31), so what may
-# refuse goes through the queue, where it waits for nobody.
-QUICK: dict[str, Any] = {"concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -97,10 +93,10 @@ def build(ctx: Context) -> None:
     lens = gr.HTML(elem_id="cx-sr-lens", js_on_load=LENS_SCRIPT)
     strip = inputs.pop("strip")
     page = Page(**inputs, **results, lens=lens, state=gr.State(None, time_to_live=3600))
-    pace = Pace(TYPICAL_CPU if ctx.device == "cpu" else None)
-    _wire_inputs(page, pace)
+    paces = paces_of(ctx.device)
+    _wire_inputs(page, paces)
     chosen = _wire_examples(page, strip)
-    _wire_run(page, ctx, pace, chosen)
+    _wire_run(page, ctx, paces, chosen)
     _wire_views(page)
     add_endpoints(ctx)
 
@@ -216,22 +212,21 @@ def _invitation() -> str:
 # ------------------------------------------------------------------------------------ events
 
 
-def _wire_inputs(page: Page, pace: Pace) -> None:
+def _wire_inputs(page: Page, paces: Paces) -> None:
     def accept(payload: dict[str, Any] | None) -> Updates:
         checked = check_upload(payload)
         kept: Any = gr.skip() if checked is not None else None
         return {page.picture: kept, page.example: None}
 
     def estimate(payload: dict[str, Any] | None, methods: list[str], test: bool) -> str:
-        return tell_estimate(size_of(payload), methods, test=test, seconds=pace.seconds)
+        return tell_estimate(size_of(payload), methods, test=test, seconds=paces.seconds)
 
     page.picture.upload(
-        accept,
+        quickly(accept),
         page.picture,
         [page.picture, page.example],
         preprocess=False,
         api_name="accept_small_picture",
-        **QUICK,
         **PRIVATE,
     )
     gr.on(
@@ -247,7 +242,7 @@ def _wire_inputs(page: Page, pace: Pace) -> None:
     )
 
 
-def _wire_run(page: Page, ctx: Context, pace: Pace, chosen: Any) -> None:
+def _wire_run(page: Page, ctx: Context, paces: Paces, chosen: Any) -> None:
     """Wires Run, Stop, and the choice of an example, which runs it."""
 
     def prepare(values: Mapping[Any, Any]) -> UpscaleRun:
@@ -270,58 +265,55 @@ def _wire_run(page: Page, ctx: Context, pace: Pace, chosen: Any) -> None:
         )
 
     def begin(values: Mapping[Any, Any]) -> Updates:
-        prepare(values)
+        job = prepare(values)
+        if not is_small(paces.seconds(job.stages)):
+            check_turn()
         return {
             page.run: gr.Button("Working…", interactive=False),
             page.stop: gr.Button(interactive=True),
-            page.status: tell_progress(None),
-            page.state: None,
-        }
-
-    def run(values: Mapping[Any, Any]) -> Iterator[Updates]:
-        job = prepare(values)
-        yield {
             page.state: job,
             page.status: tell_progress(job),
             page.views: gr.Column(visible=False),
             page.lens: "",
         }
+
+    def run(job: UpscaleRun) -> Iterator[Updates]:
         yield from follow(
             job,
             ctx,
+            "upscale",
+            status=page.status,
             progress=lambda: show_progress(page, job),
             result=lambda: show_result(page, job),
             every=REFRESH,
+            often_small=True,
         )
-        pace.observe(_work_of(job), job.network_seconds)
 
     def stop(job: UpscaleRun | None) -> Updates:
-        if job is None:
-            return {**_idle(page), page.status: tell_progress(None, stopped=True)}
-        job.stopped = True
-        return show_result(page, job)
+        return answer_stop(
+            job,
+            idle=lambda: {**_idle(page), page.status: tell_progress(None, stopped=True)},
+            progress=lambda: {
+                page.stop: gr.Button(interactive=False),
+                page.status: tell_progress(job),
+            },
+            result=lambda: show_result(page, job),  # pyright: ignore[reportArgumentType]
+        )
 
     inputs, outputs = page.inputs, page.outputs
-    runs: list[Any] = []
 
     def start_on(event: Callable[..., Any], name: str) -> None:
         event(None, None, None, js=SCROLL_TO_RESULT, api_name=f"scroll_{name}", queue=False,
               **PRIVATE)  # fmt: skip
-        begun = event(
-            readable(begin), inputs, outputs, api_name=f"begin_{name}", **QUICK, **PRIVATE
-        )
-        runs.append(
-            begun.success(
-                readable(run), inputs, outputs, api_name=f"run_{name}", **MODEL, **PRIVATE
-            )
+        event(readable(begin), inputs, outputs, api_name=f"begin_{name}", **PRIVATE).success(
+            readable(run), page.state, outputs, api_name=f"run_{name}", **PRIVATE
         )
 
     start_on(page.run.click, "upscale")
     start_on(chosen.success, "upscale_example")
     page.stop.click(
-        readable(stop), page.state, outputs, api_name="stop_upscale", cancels=runs, queue=False,
-        **PRIVATE,
-    )  # fmt: skip
+        readable(stop), page.state, outputs, api_name="stop_upscale", queue=False, **PRIVATE
+    )
 
 
 def _wire_examples(page: Page, strip: gr.HTML) -> Any:
@@ -371,12 +363,6 @@ def _wire_views(page: Page) -> None:
         queue=False,
         **PRIVATE,
     )
-
-
-def _work_of(job: UpscaleRun) -> float:
-    """Pixels of the small picture times networks."""
-    width, height = job.size
-    return width * height / 16 * sum(method != METHODS[0] for method in job.done)
 
 
 def _idle(page: Page) -> Updates:
