@@ -16,7 +16,8 @@ from cxdemo.pipelines.style_transfer import StyleTransferConfig
 TYPICAL_CPU = {"style": 1 / 2e10, "upscale": 1 / 30_000, "upscale test": 1 / 15_000}
 LONG = 180.0  # seconds
 ASPECT = 0.75  # short side by long side of a usual picture
-TELLING = 0.2  # seconds of a stage below which its pace says nothing
+TELLING = 0.5  # seconds of a stage below which its pace says nothing
+FAR = 2.5  # times as large or small: a pace says less of such a size than what is typical does
 
 
 class Stage(NamedTuple):
@@ -61,10 +62,11 @@ class Paces:
 
     def pace(self, stage: Stage) -> float | None:
         """Seconds for a unit of work: of this size, else of the nearest that was measured."""
-        known = self._measured.get(stage.kind)
-        if not known:
-            return self._typical.get(stage.kind)
-        nearest = min(known, key=lambda size: abs(math.log((1 + size) / (1 + stage.size))))
+        known, typical = self._measured.get(stage.kind, {}), self._typical.get(stage.kind)
+        far = {size: abs(math.log((1 + size) / (1 + stage.size))) for size in known}
+        nearest = min(far, key=far.__getitem__, default=None)
+        if nearest is None or (typical is not None and far[nearest] > math.log(FAR)):
+            return typical
         return known[nearest]
 
 

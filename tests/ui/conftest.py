@@ -11,6 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # both are read at i
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cxdemo.checkpoints import CheckpointError
+from cxdemo.ui import pace
 from cxdemo.ui.context import Context
 from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import (
@@ -34,6 +35,12 @@ def ctx():
         **FAKE_UPSCALING,
         **FAKE_FACES,
     )
+
+
+@pytest.fixture(autouse=True)
+def unmeasured():
+    """No estimate depends on what an earlier test took."""
+    pace.paces_of("cpu")._measured.clear()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_before_the_first_step_all_show_the_content(content, style):
     run = RivalsRun(content=content, style=style, config=FAST)
     assert show_rivals(run).count("of the start · at the start") == 2
     assert "Preparing" in tell_progress(run)
-    assert "Waiting" in tell_progress(None)
+    assert "About to begin" in tell_progress(None)
 
 
 def test_a_stopped_run_keeps_its_steps_and_says_so(toy, content, style):

@@ -105,6 +105,11 @@ def test_a_pace_is_learnt_by_kind_and_size():
     assert paces.seconds([large]) == pytest.approx(640.0)  # the nearest size that was measured
     paces.observe(large, 5, 160.0)  # 1 s for a unit
     assert paces.seconds([small, large]) == pytest.approx(40.0 + 320.0)
+    paces = pace.Paces({"a": 0.5})
+    paces.observe(small, 5, 20.0)
+    near, far = small._replace(size=100), small._replace(size=200)
+    assert paces.seconds([near]) == 40.0
+    assert paces.seconds([far]) == 10.0  # small ones tell little: much of theirs is preparation
     assert pace.paces_of("cuda").seconds([small]) is None
 
 
