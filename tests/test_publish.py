@@ -12,6 +12,7 @@ from cxdemo import checkpoints
 from cxdemo.__main__ import main
 from cxdemo.checkpoints import CheckpointError, find_checkpoint
 from cxdemo.commands import publish
+from cxdemo.commands.cards import FAMILIES, write_card
 
 # the Hub client's own way to send a file, with the HTTP client of today
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -127,3 +128,63 @@ def test_this_clone_has_all_that_a_space_needs():
     assert settings["preload_from_hub"] == [f"{vgg19.repo} {vgg19.file} {vgg19.revision}"]
     assert settings["models"] == [vgg19.repo]
     assert settings["suggested_hardware"] == publish.HARDWARE
+
+
+# --- The cards of the weights --------------------------------------------------------------------
+
+LICENSES = {
+    "mit",
+    "apache-2.0",
+    "cc-by-4.0",
+    "other",
+}  # as the Hub spells them
+TASKS = {"image-to-image", "image-feature-extraction", "keypoint-detection"}
+
+
+def read_front(card):
+    _, front, text = card.split("---\n", 2)
+    return yaml.safe_load(front), text
+
+
+def test_every_embedded_checkpoint_belongs_to_one_family():
+    embedded = [r.name for r in checkpoints.load_manifest().values() if r.shards]
+    named = [name for family in FAMILIES.values() for name in family.names]
+    assert sorted(named) == sorted(embedded)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_card_has_what_the_hub_reads_and_what_people_read(name):
+    front, text = read_front(write_card(FAMILIES[name]))
+    assert front["license"] in LICENSES
+    assert ("license_name" in front) == (front["license"] == "other")
+    assert front["pipeline_tag"] in TASKS
+    assert "](../" not in text
+    for checkpoint in FAMILIES[name].names:
+        record = find_checkpoint(checkpoint)
+        assert f"`{checkpoint}`" in text
+        assert record.source.split(",")[0] in text
+        if front["license"] != "other":
+            assert record.license.lower() == front["license"]
+
+
+def test_the_terms_of_the_faces_are_named():
+    _, text = read_front(write_card(FAMILIES["face-translators"]))
+    assert "licensed for non-commercial research only" in text
+
+
+def test_the_card_of_all_weights_names_no_single_licence():
+    readme = (checkpoints.FOLDER / "README.md").read_text(encoding="utf-8")
+    front, _ = read_front(readme)
+    assert (front["license"], front["license_name"]) == ("other", "one-for-each-file")
+
+
+def test_a_family_is_published_with_its_own_files_alone(hub):
+    address = publish.publish_family("me/lpips", "lpips", endpoint=hub.url)
+    record = hub.repos["me/lpips"]
+    files = record["commits"][address.removeprefix("me/lpips@")]
+    assert set(files) == {
+        "README.md", "manifest.json", "lpips-alexnet.safetensors", "LICENSE-lpips.txt",
+    }  # fmt: skip
+    (shard,) = find_checkpoint("lpips").shards
+    assert hashlib.sha256(files[shard.file]).hexdigest() == shard.sha256
+    assert yaml.safe_load(files["manifest.json"]).keys() == {"lpips"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cxdemo import checkpoints
+from cxdemo.commands.cards import FAMILIES, write_card
 
 APP = ("app.py", "requirements.txt", "README.md", "LICENSE", "pyproject.toml")
 FOLDERS = ("cxdemo", "checkpoints")
@@ -26,6 +28,9 @@ def add_parser(commands: Any) -> None:
     where.add_argument("--repo", metavar="OWNER/NAME", help="the weights to a model repository")
     where.add_argument("--space", metavar="OWNER/NAME", help="the app and its weights to a Space")
     parser.add_argument(
+        "--family", choices=tuple(FAMILIES), help="of the weights, only these, with their own card"
+    )
+    parser.add_argument(
         "--hardware", default=HARDWARE, help=f"of a Space that is new. Default: {HARDWARE}, ZeroGPU"
     )
     parser.set_defaults(command=run)
@@ -35,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Uploads and says where it went."""
     if args.space:
         print(f"Published: {publish_space(args.space, hardware=args.hardware)}")
+    elif args.family:
+        print(f"Published: {publish_family(args.repo, args.family)}")
     else:
         print(f"Published. Set CXDEMO_HUB_REPO={checkpoints.publish_checkpoints(args.repo)}")
     return 0
@@ -86,6 +93,46 @@ def publish_space(
             commit_message="Publish cxdemo",
         )
     return str(address)
+
+
+def publish_family(
+    repo: str, family: str, *, folder: Path = checkpoints.FOLDER, endpoint: str | None = None
+) -> str:
+    """Upload the checkpoints of one family to a model repository, with a card of their own.
+
+    Args:
+        repo: OWNER/NAME; created if it does not exist.
+        family: A name of `FAMILIES`.
+        folder: The manifest and the files.
+        endpoint: As in `publish_space`.
+
+    Returns:
+        NAME@REVISION.
+
+    Raises:
+        CheckpointError: The Hub cannot be reached, or does not allow it.
+    """
+    chosen = FAMILIES[family]
+    card = write_card(chosen, folder=folder)
+    records = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    mine = {name: records[name] for name in chosen.names}
+    shards = [shard["file"] for record in mine.values() for shard in record["shards"]]
+    licences = [path.name for path in folder.glob("LICENSE*") if path.name in card]
+    with checkpoints.explaining_the_hub(repo):
+        from huggingface_hub import CommitOperationAdd, HfApi
+
+        api = HfApi(endpoint=endpoint)
+        api.create_repo(repo, exist_ok=True)
+        commit = api.create_commit(
+            repo,
+            [
+                CommitOperationAdd("README.md", card.encode()),
+                CommitOperationAdd("manifest.json", json.dumps(mine, indent=1).encode()),
+                *(CommitOperationAdd(name, folder / name) for name in shards + licences),
+            ],
+            commit_message=f"Publish {family}",
+        )
+    return f"{repo}@{commit.oid}"
 
 
 def list_app(root: Path) -> dict[str, Path]:
