@@ -38,6 +38,7 @@ Disparity = NDArray[np.float64]  # (H, W), pixels, NaN where not known
 Truth = Callable[[Tensor], Tensor]  # (P, 2) places of one picture -> (P, 2) of the other
 
 TOLERANCE = 2.0  # cells; a match is right when its centre is no further from the true place
+NEAR = 1 / 32  # of the long side: 8 pixels of 256, the same at every layer
 LAYERS = (
     RGB, "conv1_2", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_2", "conv4_3", "conv5_1",
 )  # fmt: skip
@@ -80,6 +81,7 @@ class Score(NamedTuple):
     winner: float  # argmax_i CX_ij: the maximum of Eq. 1
     surest_cosine: float  # asked_cosine, of the quarter with the largest cosine
     surest_winner: float  # winner, of the quarter with the largest CX_ij
+    near: float  # winner, within `NEAR` whatever the layer
 
 
 # ------------------------------------------------------------------------------ what is true
@@ -268,7 +270,9 @@ def cell_centres(grid: Cell) -> Tensor:
     return torch.cartesian_prod(y, x).flip(1)  # (P, 2): x, y
 
 
-def judge(found: Tensor, truth: Truth, grid: Cell, other: Cell) -> Tensor:
+def judge(
+    found: Tensor, truth: Truth, grid: Cell, other: Cell, *, tolerance: float = TOLERANCE
+) -> Tensor:
     """Of each cell of a map, whether its match is right: 1 or 0, NaN where nobody knows.
 
     Args:
@@ -276,6 +280,7 @@ def judge(found: Tensor, truth: Truth, grid: Cell, other: Cell) -> Tensor:
         truth: From the picture of `grid` to that of `other`.
         grid: Rows and columns of the map that asks.
         other: Rows and columns of the map that is asked.
+        tolerance: Cells of `other` up to which a match is right.
 
     Shape:
         found: (P,), integers. Returns (P,), float64.
@@ -283,7 +288,7 @@ def judge(found: Tensor, truth: Truth, grid: Cell, other: Cell) -> Tensor:
     sides = torch.tensor([other[1], other[0]], dtype=torch.float64)  # x, y
     away = (cell_centres(other)[found] - truth(cell_centres(grid))) * sides  # (P, 2), cells
     distance = torch.linalg.vector_norm(away, dim=1)  # (P,), NaN where unknown
-    return (distance <= TOLERANCE).double().where(~distance.isnan(), math.nan)
+    return (distance <= tolerance).double().where(~distance.isnan(), math.nan)
 
 
 def nearest_neighbours(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -332,6 +337,11 @@ def score_pair(
         winner=float(winner.nanmean()),
         surest_cosine=surest(asked_cosine, cosines),
         surest_winner=surest(winner, survey.won_affinity.flatten()),
+        near=float(
+            judge(
+                survey.winner.flatten(), pair.to_source, there, here, tolerance=NEAR * max(here)
+            ).nanmean()
+        ),
     )
 
 
@@ -363,8 +373,9 @@ def score_layers(
 
 COLUMNS = (
     "| layer | cells | blind guess | source: same place | cosine | CX choice "
-    "| target: same place | cosine | CX winner | surest quarter: cosine | CX winner |\n"
-    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    "| target: same place | cosine | CX winner | surest quarter: cosine | CX winner "
+    "| winner within 8 px |\n"
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
 
 
@@ -380,6 +391,7 @@ def line(score: Score) -> str:
         f"{score.grid[1]} × {score.grid[0]}",
         f"{100 * score.chance:.1f}",
         *(text for group in groups for text in _bold_best(group)),
+        f"{100 * score.near:.1f}",
     ]
     return f"| {' | '.join(cells)} |"
 

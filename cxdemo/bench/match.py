@@ -2,6 +2,7 @@
 
     python -m cxdemo bench match
     python -m cxdemo bench match --pairs FOLDER
+    python -m cxdemo bench match --faces
 
 A click compares one row; a survey compares all, block by block. Memory is measured in processes of
 its own, on random maps, so that nothing else is in the way: it has to grow with the positions of
@@ -26,7 +27,8 @@ import torch
 from torch import Tensor
 
 from cxdemo import images
-from cxdemo.bench import core, geometry
+from cxdemo.bench import core, geometry, landmarks
+from cxdemo.faces import load_face_finder
 from cxdemo.pipelines.patch_similarity import (
     PatchSimilarity,
     PatchSimilarityConfig,
@@ -70,17 +72,27 @@ def main(argv: list[str] | None = None, *, handler: Handler | None = None) -> in
         handler: What a server does for a click, to be timed beside the bare comparison.
     """
     options = vars(_parser().parse_args(argv))
-    measured, pairs = options.pop("measure"), options.pop("pairs")
+    measured, pairs, faces = (options.pop(name) for name in ("measure", "pairs", "faces"))
     settings = Settings(**{**options, "sides": tuple(options["sides"])})
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     if measured:
         print(json.dumps(measure_memory(measured, settings.sides[0], settings.channels)))
         return 0
-    report = tell_geometry(pairs) if pairs else tell_costs(settings, handler)
-    for text in report:
+    for text in _report(settings, pairs, faces, handler):
         print(text, flush=True)
     return 0
+
+
+def _report(
+    settings: Settings, pairs: Path | None, faces: bool, handler: Handler | None
+) -> Iterator[str]:
+    """What the flags ask for."""
+    if pairs:
+        return tell_geometry(pairs)
+    if faces:
+        return landmarks.tell_landmarks(landmarks.find_portraits(load_face_finder()))
+    return tell_costs(settings, handler)
 
 
 # ------------------------------------------------------------------------------------- time
@@ -259,10 +271,12 @@ def _parser() -> argparse.ArgumentParser:
     default = Settings()
     parser = argparse.ArgumentParser(
         prog="python -m cxdemo bench match",
-        description="Time and memory of the patch comparison; with --pairs, how often it is right.",
+        description="Time and memory of the patch comparison. With --pairs or --faces: how often "
+        "it is right.",
     )
     add = parser.add_argument
     add("--pairs", type=Path, metavar="FOLDER", help="pairs of photographs with a known truth")
+    add("--faces", action="store_true", help="landmarks of the examples' faces, from face to face")
     add("--size", type=int, default=default.size, help="pixels; default: %(default)s")
     add("--layer", default=default.layer, help="default: %(default)s")
     add("--channels", type=int, default=default.channels, help="default: %(default)s")
