@@ -8,10 +8,10 @@ import torch.nn.functional as F
 
 from cxdemo import images
 from cxdemo.pipelines.style_rivals import (
-    CAFFE_SCALE,
     OBJECTIVES,
     RIVAL_LAYERS,
     RIVALS,
+    UNIT,
     RivalsConfig,
     build_objective,
     run_rivals,
@@ -131,10 +131,36 @@ def test_gatys_has_the_weights_of_his_notebook(pair):
     raw = OBJECTIVES["gram"](content, style, SMALL, load_toy)(content)
     expected = 0.0
     for layer in ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"):
-        x, y = (CAFFE_SCALE * load_toy("")(p)[layer].flatten(2)[0] for p in (content, style))
+        x, y = (load_toy("")(p)[layer].flatten(2)[0] for p in (content, style))
         gram_x, gram_y = (maps @ maps.T / maps.shape[1] for maps in (x, y))
         expected += 1e3 / len(x) ** 2 * float((gram_x - gram_y).square().mean())
-    assert float(raw["style"]) * CAFFE_SCALE**2 == pytest.approx(expected, rel=1e-4)
+    assert float(raw["style"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_strotss_has_features_of_colours_of_unit_deviation(pair):
+    """Its moments have a scale: a flat picture's are those of its colours, and of its features."""
+    content, style = (torch.full((1, 3, 64, 64), level) for level in (0.2, 0.6))
+
+    def load_large(pooling):
+        toy = load_toy(pooling)
+        return lambda image: {name: maps / UNIT for name, maps in toy(image).items()}
+
+    raw = OBJECTIVES["relaxed_emd"](content, style, SMALL, load_large)(content)
+    columns = [torch.cat([p] + 9 * [p, p.square(), 1 - p], dim=1)[:, :, :1, :1] for p in
+               (content, style)]  # fmt: skip
+    direction = 1 - float(F.cosine_similarity(*columns, dim=1))
+    moments = float((columns[0] - columns[1]).abs().mean())
+    assert float(raw["style"]) == pytest.approx(direction + moments + 0.4 / 2, rel=1e-3)
+
+
+def test_patches_have_the_weights_of_their_code(pair):
+    """1e-3 / 2 for every squared difference of two neighbours, of 0..255, at 384 x 288 pixels."""
+    content, style = pair
+    terms = OBJECTIVES["patches"](content, style, SMALL, load_toy)(content)
+    rows, columns = ((255 * content).diff(dim=d).square().mean() for d in (2, 3))
+    assert float(terms["smoothness"]) == pytest.approx(
+        1e-3 / 2 * 3 * 384 * 288 * float(rows + columns), rel=2e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["gram", "sliced_wasserstein"])

@@ -270,9 +270,10 @@ def build_objective(
 # ------------------------------------------------------------------------------------- the rivals
 
 
-CAFFE_SCALE = 57.4
-"""255 times the mean standard deviation of ImageNet's colours: published weights of Gatys and of
-CNNMRF are for a network fed with 0..255, ours is fed with colours of unit deviation."""
+UNIT = 1 / 57.4
+"""One over 255 times the mean standard deviation of ImageNet's colours. Our VGG16 takes colours of
+0..255, as the networks of Gatys and CNNMRF do; STROTSS feeds its own with colours of unit
+deviation, so that its features are smaller by this."""
 
 
 def gram_objective(
@@ -287,7 +288,7 @@ def gram_objective(
         PytorchNeuralStyleTransfer, average pooling of the paper.
 
     Deviates:
-        VGG16 for VGG19; features scaled as if fed with 0..255 (`CAFFE_SCALE`).
+        VGG16 for VGG19.
     """
     del config
     features = load("average")
@@ -297,11 +298,8 @@ def gram_objective(
 
     def objective(image: Tensor) -> dict[str, Tensor]:
         maps = features(image)
-        # gram_loss is a quarter of the mean square, and of fourth power in the features.
-        styles = [
-            4e3 / maps[n].shape[1] ** 2 * CAFFE_SCALE**2 * gram_loss(maps[n], wanted[n])
-            for n in layers
-        ]
+        # gram_loss is a quarter of the mean square.
+        styles = [4e3 / maps[n].shape[1] ** 2 * gram_loss(maps[n], wanted[n]) for n in layers]
         return {
             "style": torch.stack(styles).sum(),
             "content": perceptual_loss(maps["conv4_2"], kept),
@@ -366,6 +364,7 @@ def patches_objective(
     del config
     features = load("max")
     weights = {"conv3_1": 88.0, "conv4_1": 44.0}  # 1e-4 / 2 times the values of a map at 384 px
+    smoothness = 166 * 255**2  # 1e-3 / 2 times the values at 384 px, too, which are 0..255
     with torch.no_grad():
         wanted, kept = features(style), features(content)["conv4_2"]
 
@@ -375,7 +374,7 @@ def patches_objective(
         return {
             "style": torch.stack(styles).sum(),
             "content": 20 * perceptual_loss(maps["conv4_2"], kept),
-            "smoothness": 3.3 * total_variation(image),  # 1e-3 / 2 times the values at 384 px, too
+            "smoothness": smoothness * total_variation(image),
         }
 
     return objective
@@ -400,12 +399,17 @@ def relaxed_emd_objective(
     features = load("max")
     grid = Grid(max(content.shape[2:]))
     alpha = 2.0
+
+    def columns(image: Tensor) -> list[Tensor]:
+        colours, *maps = hypercolumns(image, features)
+        return [colours, *(UNIT * one for one in maps)]
+
     with torch.no_grad():
-        wanted, kept = hypercolumns(style, features), hypercolumns(content, features)
+        wanted, kept = columns(style), columns(content)
 
     def objective(image: Tensor) -> dict[str, Tensor]:
         grid.advance()
-        x, y, c = (grid.pick(maps) for maps in (hypercolumns(image, features), wanted, kept))
+        x, y, c = (grid.pick(maps) for maps in (columns(image), wanted, kept))
         style_term = relaxed_emd_loss(x, y) + moment_loss(x, y)
         return {
             "style": style_term + palette_loss(x[:, :3], y[:, :3]) / alpha,

@@ -61,8 +61,9 @@ PAIRS = (
         content="photo_cat_chelsea",
         style="photo_dog",
         note=(
-            "the eyes. Gram and sliced Wasserstein drag the green of the dog's forest into them; "
-            "relaxed EMD tints their rims; the Contextual Loss keeps them and recolours the fur."
+            "what becomes of the cat. Gram and sliced Wasserstein keep it and drag the green of "
+            "the dog's forest into its eyes; patch matching paints dogs; relaxed EMD and the "
+            "Contextual Loss put a dog's nose where the right eye was, and the latter is grainy."
         ),
     ),
     RivalPair(
