@@ -1,4 +1,8 @@
-"""Pairs of pictures that teach something about matching, each with what to look at."""
+"""Pairs of pictures that teach something about matching, each with what to look at.
+
+Each opens at the layer that `bench match --faces` or `--pairs` calls best for its case:
+conv5_1 for what things are, conv4_2 for a turned view, conv3_3 for two views side by side.
+"""
 
 from __future__ import annotations
 
@@ -103,12 +107,13 @@ MATCH_EXAMPLES = (
     MatchExample(
         name="faces",
         title="Two faces",
-        lesson="Click an eye of Einstein: the eyes of the Mona Lisa light up. Try his moustache, "
-        "which she does not have, then conv1_2 under Features: it matches colours, not eyes.",
+        lesson="Click an eye of Einstein: the same eye of the Mona Lisa gets most of the vote. His "
+        "moustache, which she does not have, finds her lips. Then try conv1_2 under Features: it "
+        "matches colours, not eyes.",
         source="portrait_einstein_1927",
         target="portrait_monalisa",
-        place=(0.42, 0.42),
-        changes={"layer": "conv4_2"},
+        place=(0.38, 0.41),
+        changes={"layer": "conv5_1"},
     ),
     MatchExample(
         name="views",
@@ -118,22 +123,23 @@ MATCH_EXAMPLES = (
         source="scene_motorcycle_left",
         target="scene_motorcycle_right",
         place=(0.4, 0.62),
+        changes={"layer": "conv3_3"},
     ),
     MatchExample(
         name="painting",
         title="Photo and painting",
-        lesson="A photo and a painting of 1867: walls find walls, and sky finds sky. Raise h and "
-        "watch the choice grow vague.",
+        lesson="A photo and a painting of 1867: the abbey finds the ramparts' tower, and sky finds "
+        "sky. Raise h and watch the choice grow vague.",
         source="photo_mont_st_michel",
         target="painting_bazille_ramparts",
         place=(0.64, 0.4),
-        changes={"layer": "conv4_2"},
+        changes={"layer": "conv5_1"},
     ),
     MatchExample(
         name="shifted",
         title="Shifted copy",
-        lesson="The copy is moved by 16 pixels. More than four of five patches that both pictures "
-        "have find themselves. Open Place: for the perceptual loss the two have little in common.",
+        lesson="The copy is moved by 16 pixels. Nine of ten patches that both pictures have find "
+        "themselves. Open Place: for the perceptual loss the two have little in common.",
         source="photo_parrot",
         target="shifted",
         place=(0.55, 0.4),
@@ -141,18 +147,18 @@ MATCH_EXAMPLES = (
     MatchExample(
         name="mirrored",
         title="Mirror image",
-        lesson="Left becomes right, and the network's filters know left from right: at conv2_2 "
-        "few patches find their mirror image, at conv4_2 about four times as many do.",
+        lesson="Left becomes right, and the network's filters know left from right: at conv2_2 one "
+        "patch in ten finds its mirror image, at conv5_1 about three in four do.",
         source="photo_dog",
         target="mirrored",
         place=(0.4, 0.4),
-        changes={"layer": "conv4_2"},
+        changes={"layer": "conv5_1"},
     ),
     MatchExample(
         name="turned",
         title="Turned copy",
-        lesson="Turned by 25 degrees. Edges at conv2_2 do not survive that, an eye or a nose at "
-        "conv4_2 does: compare the two layers in Where it looks.",
+        lesson="Turned by 25 degrees. At conv2_2 fewer than half of the patches find themselves, "
+        "at conv4_2 more than four in five do: compare the two layers in Where it looks.",
         source="photo_cat_chelsea",
         target="turned",
         place=(0.22, 0.4),
@@ -161,21 +167,33 @@ MATCH_EXAMPLES = (
     MatchExample(
         name="noisy",
         title="Noisy copy",
-        lesson="Noise hides fine texture: at conv2_2 few patches find themselves, at conv4_2 most "
-        "do. The loss is only as good as its features.",
+        lesson="Noise hides fine texture: at conv2_2 four patches in ten find themselves, at "
+        "conv5_1 more than nine in ten do. The loss is only as good as its features.",
         source="photo_chameleon",
         target="noisy",
         place=(0.5, 0.45),
-        changes={"layer": "conv4_2"},
+        changes={"layer": "conv5_1"},
+    ),
+    MatchExample(
+        name="animals",
+        title="Cat and dog",
+        lesson="Click the cat's nose: it finds the dog's. Its eyes find the eye that the dog "
+        "shows. No pixel of the two is alike; conv5_1 sees what things are.",
+        source="photo_cat_chelsea",
+        target="photo_dog",
+        place=(0.58, 0.82),
+        changes={"layer": "conv5_1"},
     ),
     MatchExample(
         name="unrelated",
         title="Nothing in common",
         lesson="Coffee and a city at night. Every patch must still vote, so it picks the least "
-        "bad: few patches are claimed, and some become hubs. See Claimed.",
+        "bad: five of six patches of the city are claimed by none, and a single one gets a fifth "
+        "of all votes. See Claimed.",
         source="photo_coffee",
         target="photo_city_night",
         place=(0.45, 0.5),
+        changes={"layer": "conv5_1"},
     ),
 )
 
