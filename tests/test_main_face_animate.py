@@ -50,7 +50,7 @@ def test_pairs_are_matched_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["animate", "t.png", "c.mp4", "-o", "out.avi"], "choose .mp4 or .gif"),
+        (["animate", "t.png", "c.mp4", "-o", "out.avi"], "choose one of the endings .mp4, .gif"),
         (["puppet", ".", "c.mp4", "n.mp4", "-o", "out.mp4"], "both be folders"),
         (["puppet", "gone.mp4", "c.mp4", "n.mp4", "-o", "out.mp4"], "no file “gone.mp4”"),
     ],

@@ -64,4 +64,4 @@ def test_the_ending_is_checked_before_anything_is_computed(tmp_path, capsys):
     assert main(
         ["face", "translate", MONA_LISA, "-o", str(tmp_path / "a.bmp"), "--to", "to-female"]
     )
-    assert "the result is a PNG file" in capsys.readouterr().err
+    assert "choose one of the endings .png, .jpg" in capsys.readouterr().err

@@ -53,12 +53,18 @@ def test_the_meter_prints_its_readings_and_draws_them(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["misaligned", CAT, "-o", "race.txt"], "choose one of .gif, .json, .mp4, .png"),
+        (
+            ["misaligned", CAT, "-o", "race.txt"],
+            "choose one of the endings .gif, .mp4, .png, .json",
+        ),
         (["misaligned", CAT, "-o", "/nowhere/race.gif"], "does not exist"),
         (["misaligned", "none.jpg", "-o", "race.gif"], "none.jpg"),
         (["misaligned", CAT, "-o", "race.gif", "--losses", "cxx"], "Did you mean 'cx'"),
         (["misaligned", CAT, "-o", "race.gif", "--shift", "99"], "shift must lie in"),
-        (["meter", CAT, "-o", "meter.gif", "--losses", "l1"], "a figure is .png, .svg or .pdf"),
+        (
+            ["meter", CAT, "-o", "meter.gif", "--losses", "l1"],
+            "choose one of the endings .png, .svg, .pdf",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(arguments, said, capsys, tmp_path, monkeypatch):

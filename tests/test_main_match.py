@@ -30,7 +30,9 @@ def one_thread():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Numbers need no panel, which takes a second to write."""
-    monkeypatch.setattr("cxdemo.ui.match_figure.save_figure", lambda figure, file: None)
+    monkeypatch.setattr(
+        "cxdemo.ui.match_figure.save_figure", lambda figure, file, **_: file.touch()
+    )
 
 
 def oracle(x, y, *, h, weight=0.0, eps=1e-5):
@@ -65,7 +67,8 @@ if not hasattr(math, "sumprod"):  # Python 3.12's
 
 
 def run(capsys, tmp_path, *flags, pair=(CAT, WAVE)):
-    assert main(["match", *pair, "-o", str(tmp_path / "panel.png"), *SMALL, *flags]) == 0
+    assert main(["match", *pair, "-o", str(tmp_path / "panel.png"), "--overwrite", *SMALL,
+                 *flags]) == 0  # fmt: skip
     return capsys.readouterr().out
 
 
@@ -173,7 +176,10 @@ def test_pixels_are_those_of_the_picture_that_asks(undrawn, capsys, tmp_path):
         (["--at", "5%"], "A place is X,Y"),
         (["--at", "5%,5%", "--layer", "conv9_9"], "layer must be one of"),
         (["--at", "5%,5%", "--bandwidth", "0"], "bandwidth must lie in [0.02, 2.0]"),
-        (["--at", "5%,5%", "--figure", "panel.docx"], "A figure is a .png, .svg or .pdf file"),
+        (
+            ["--at", "5%,5%", "--figure", "panel.docx"],
+            "panel.docx: choose one of the endings .png, .svg, .pdf",
+        ),
         (["--at", "5%,5%", "--figure", "no/such/folder/panel.svg"], "does not exist"),
     ],
 )

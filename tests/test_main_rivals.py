@@ -19,7 +19,8 @@ def test_the_sheet_carries_the_settings_that_are_printed(tmp_path, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["config"]["rivals"] == ["gram", "patches"]
     assert printed["results"]["patches"]["steps"] == 2
-    assert json.loads(images.read_png_metadata(output)["cxdemo"]) == printed
+    assert printed.pop("files") == [str(output)]
+    assert json.loads(images.read_settings_text(output)) == printed
     with Image.open(output) as sheet:
         assert sheet.width == 6 + 4 * 198  # content, style and two rivals, 192 pixels each
 
@@ -27,7 +28,7 @@ def test_the_sheet_carries_the_settings_that_are_printed(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([CAT, DOG, "-o", "out.txt"], "choose one of .gif, .json, .mp4, .png"),
+        ([CAT, DOG, "-o", "out.txt"], "choose one of the endings .png, .gif, .mp4, .json"),
         ([CAT, DOG, "-o", "no/such/out.png"], "does not exist"),
         ([CAT, "none.jpg", "-o", "out.png"], "none.jpg"),
         ([CAT, DOG, "-o", "out.png", "--rivals", "grams"], "Did you mean 'gram'?"),

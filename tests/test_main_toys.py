@@ -24,7 +24,7 @@ def test_points_write_a_gif_that_begins_alike_and_ends_apart(tmp_path, capsys):
     flags = ["--steps", "40", "--points", "40", "--step-size", "0.1"]
     assert main(["lab", "points", "-o", str(clip), "--json", *flags]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["settings"]["steps"] == 40
+    assert told["config"]["steps"] == 40
     assert told["standings"]["cx"]["distinct"] > told["standings"]["nearest"]["distinct"]
     with Image.open(clip) as picture:
         panels = [
@@ -42,10 +42,10 @@ def count_ink(panel):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["points", "-o", "x.bmp"], r"choose \.gif, \.png or \.json"),
+        (["points", "-o", "x.bmp"], r"choose one of the endings \.gif, \.png, \.json"),
         (["points", "-o", "x.gif", "--target", "rign"], "Did you mean 'ring'"),
         (["gaussians", "-o", "nowhere/x.png"], "folder of nowhere/x.png does not exist"),
-        (["gaussians", "-o", "x.gif"], r"\.png, \.svg or \.pdf"),
+        (["gaussians", "-o", "x.gif"], r"\.png, \.svg, \.pdf"),
     ],
 )
 def test_mistakes_are_explained_and_leave_no_file(arguments, said, tmp_path, monkeypatch, capsys):

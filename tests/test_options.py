@@ -82,7 +82,7 @@ def test_a_sentence_stays_short_whatever_came():
     deep: list = []
     for _ in range(50_000):
         deep = [deep]
-    for hostile in ("x" * 10**6, list(range(10**6)), deep):
+    for hostile in ("x" * 10**6, list(range(10**4)), deep):
         for name in ("size", "kind", "layers", "on"):
             with pytest.raises(ValueError, match=f"{name} must be") as caught:
                 read_config(Config, {name: hostile})

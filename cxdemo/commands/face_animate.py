@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.terminal import add_flag, draw_bar
-from cxdemo.options import options_of
+from cxdemo.commands.outputs import Output, add_output, choose_output
+from cxdemo.commands.settings import add_options, choose_config
+from cxdemo.commands.terminal import draw_bar, print_json
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 
-ENDINGS = {".mp4", ".gif"}
+ENDINGS = (".mp4", ".gif")
 
 
 def add_parsers(commands: Any) -> None:
@@ -37,11 +37,10 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", required=True, help=".mp4 or .gif")
+    add_output(parser, ENDINGS, more="film to write")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--alone", action="store_true", help="the result without its driver")
-    for known in options_of(AnimationConfig).values():
-        add_flag(parser, known)
+    add_options(parser, AnimationConfig)
 
 
 def run_animate(args: argparse.Namespace) -> int:
@@ -51,13 +50,13 @@ def run_animate(args: argparse.Namespace) -> int:
     from cxdemo.ui.context import default_context
     from cxdemo.ui.face_animate import SAME_AS_DRIVER
 
-    output = _check_output(args.output)
+    output = _choose_output(args, args.target, args.clip)
     ctx = default_context()
     target = images.to_tensor(images.load(args.target))
     faces = ctx.find_faces(target)
     if faces:  # else the middle of the picture, which is what a drawing needs
         target = align(target, faces[0], 256, SAME_AS_DRIVER).crop
-    run = start_animation(target, open_clip(args.clip), _config(args, ANIMATION))
+    run = start_animation(target, open_clip(args.clip), _config(args, ANIMATION, "animation"))
     return _finish(run, ctx, output, args)
 
 
@@ -66,14 +65,14 @@ def run_puppet(args: argparse.Namespace) -> int:
     from cxdemo.ui.clip_run import open_clip, start_puppet
     from cxdemo.ui.context import default_context
 
-    output = _check_output(args.output)
+    output = _choose_output(args, args.driver, args.puppet, args.new)
     if Path(args.driver).is_dir() != Path(args.puppet).is_dir():
         raise ValueError("Driver and puppet must both be films, or both be folders of pictures.")
     if Path(args.driver).is_dir():
         driver, puppet = read_pairs(Path(args.driver), Path(args.puppet))
     else:
         driver, puppet = open_clip(args.driver), open_clip(args.puppet)
-    run = start_puppet(driver, puppet, open_clip(args.new), _config(args, PUPPET))
+    run = start_puppet(driver, puppet, open_clip(args.new), _config(args, PUPPET, "puppet"))
     return _finish(run, default_context(), output, args)
 
 
@@ -114,29 +113,31 @@ def _stack(paths: list[Path]) -> Any:
     return torch.cat(squares).clamp(0, 1)
 
 
-def _check_output(name: str) -> Path:
-    output = Path(name)
-    if output.suffix.lower() not in ENDINGS:
-        raise ValueError(f"{output.name}: choose .mp4 or .gif.")
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"The folder of {name} does not exist. Create it first.")
-    return output
+def _choose_output(args: argparse.Namespace, first: str, *others: str) -> Output:
+    kind = args.command.__name__[4:]
+    return choose_output(
+        args.output,
+        endings=ENDINGS,
+        usual=f"{Path(first).stem}-{kind}.mp4",
+        inputs=[first, *others, *filter(None, [args.settings])],
+        overwrite=args.overwrite,
+    )
 
 
-def _config(args: argparse.Namespace, defaults: AnimationConfig) -> AnimationConfig:
-    chosen = {name: getattr(args, name) for name in options_of(AnimationConfig)}
-    return replace(defaults, **{name: v for name, v in chosen.items() if v is not None})
+def _config(args: argparse.Namespace, defaults: AnimationConfig, kind: str) -> AnimationConfig:
+    return choose_config(args, AnimationConfig, pipeline=kind, base=defaults)
 
 
-def _finish(run: Any, ctx: Any, output: Path, args: argparse.Namespace) -> int:
+def _finish(run: Any, ctx: Any, output: Output, args: argparse.Namespace) -> int:
     from cxdemo.ui.live_state import foresee
     from cxdemo.ui.pace import say_left
 
     for _ in foresee(run, ctx):
         left = say_left(run.seconds_left, "")
         draw_bar(args.command.__name__[4:], run.step.index, run.step.total, left)
-    run.save(output, alone=args.alone)
+    file = output.write(partial(run.save, alone=args.alone))
     if args.json:
-        print(json.dumps(run.settings(), indent=2))
-    print(output)
+        print_json(run.settings(), file)
+    else:
+        print(file)
     return 0

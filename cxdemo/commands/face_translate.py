@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cxdemo import images
+from cxdemo.commands.outputs import add_output, choose_output
+from cxdemo.commands.terminal import print_json
 from cxdemo.pipelines.face_translation import TRANSLATORS
 
 
@@ -16,7 +19,8 @@ def add_parsers(commands: Any) -> None:
         "translate", help="translate a face into another domain"
     )
     parser.add_argument("image", help="image file with a face")
-    parser.add_argument("-o", "--output", required=True, help="PNG file to write")
+    add_output(parser, images.WRITABLE, more="picture to write")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--to", required=True, choices=list(TRANSLATORS), help="which way")
     parser.add_argument("--face", type=int, default=1, metavar="N", help="1 is the largest face")
     parser.add_argument("--crop", action="store_true", help="write the face alone, 256 pixels")
@@ -29,11 +33,13 @@ def run_translate(args: argparse.Namespace) -> int:
     from cxdemo.ui.face_choice import find_in
     from cxdemo.ui.face_translate import translate_face
 
-    output = Path(args.output)
-    if output.suffix.lower() != ".png":
-        raise ValueError(f"{output.name}: the result is a PNG file, call it so.")
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"The folder of {args.output} does not exist. Create it first.")
+    output = choose_output(
+        args.output,
+        endings=images.WRITABLE,
+        usual=f"{Path(args.image).stem}-{args.to}.png",
+        inputs=[args.image],
+        overwrite=args.overwrite,
+    )
     ctx = default_context()
     chosen = find_in(images.load(args.image), ctx.find_faces)
     if not chosen.faces:
@@ -42,9 +48,22 @@ def run_translate(args: argparse.Namespace) -> int:
             "at you, or place the crop by hand in the app."
         )
     made = translate_face(ctx, chosen.choose(args.face - 1), args.to)
-    images.save_png(images.to_pil(made.after if args.crop else made.whole), output)
     found = made.translation
+    told = {
+        "made_by": "cxdemo",
+        "pipeline": "face_translation",
+        "config": {"to": args.to, "face": args.face, "crop": args.crop},
+        "faces": len(chosen.faces),
+        "source_term": found.source_term,
+        "moved": found.moved,
+        "seconds": round(found.seconds, 3),
+    }
+    image = made.after if args.crop else made.whole
+    file = output.write(partial(images.save_picture, image, settings=told))
+    if args.json:
+        print_json(told, file)
+        return 0
     print(f"{len(chosen.faces)} found, face {args.face} translated in {found.seconds:.2f} s")
     print(f"CX to the source {found.source_term:.3f}, change {100 * found.moved:.1f} %")
-    print(output)
+    print(file)
     return 0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.terminal import add_flag, draw_bar
+from cxdemo.commands.outputs import FIGURES, add_output, choose_output
+from cxdemo.commands.settings import add_options, choose_config
+from cxdemo.commands.terminal import draw_bar, print_json
 from cxdemo.losses import LOSSES
-from cxdemo.options import options_of
 from cxdemo.pipelines.loss_meter import MeterConfig
 
 
@@ -20,10 +20,9 @@ def add_parsers(commands: Any) -> None:
         "meter", help="how much each loss minds a shift, a rotation, a blur"
     )
     parser.add_argument("image", help="image file; its middle is taken")
-    parser.add_argument("-o", "--output", required=True, help="figure: .png, .svg or .pdf")
+    add_output(parser, FIGURES, more="figure to write")
     parser.add_argument("--json", action="store_true", help="print the readings as JSON")
-    for known in options_of(MeterConfig).values():
-        add_flag(parser, known)
+    add_options(parser, MeterConfig)
     parser.set_defaults(command=run_meter)
 
 
@@ -32,21 +31,24 @@ def run_meter(args: argparse.Namespace) -> int:
     from cxdemo.ui.context import default_context
     from cxdemo.ui.meter_run import MeterRun, draw_figure
 
-    output = Path(args.output)
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"The folder of {args.output} does not exist. Create it first.")
-    chosen = {name: getattr(args, name) for name in options_of(MeterConfig)}
-    config = MeterConfig(**{k: v for k, v in chosen.items() if v is not None})
+    output = choose_output(
+        args.output,
+        endings=FIGURES,
+        usual="meter.png",
+        inputs=[args.image, *filter(None, [args.settings])],
+        overwrite=args.overwrite,
+    )
+    config = choose_config(args, MeterConfig, pipeline="loss_meter")
     run = MeterRun(picture=images.load(args.image), config=config)
     for _ in run.steps(default_context()):
         draw_bar("meter", len(run.readings), run.total, "")
-    draw_figure(run, output)
+    file = output.write(partial(draw_figure, run))
     if args.json:
-        print(json.dumps(run.settings(), indent=2))
+        print_json(run.settings(), file)
         return 0
     shown = run.readings[::4]
     print(f"{run.what:20}" + "".join(f"{r.amount:8.3g}" for r in shown))
     for name in config.losses:
         print(f"{LOSSES[name].label:20}" + "".join(f"{r.values[name]:8.3f}" for r in shown))
-    print(output)
+    print(file)
     return 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
-from cxdemo.commands.terminal import add_flag
-from cxdemo.options import options_of
+from cxdemo.commands.outputs import FIGURES, add_output, choose_output
+from cxdemo.commands.settings import add_options, choose_config
+from cxdemo.commands.terminal import add_flag, print_json
+from cxdemo.options import options_of, parse_value, read_config
 from cxdemo.pipelines.loss_toys import GaussiansConfig, PointsConfig
 
 MUS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 SIGMAS = (0.25, 1.0, 2.0, 4.0, 10.0)
 BANDWIDTHS = (0.1, 0.5, 1.0)  # of the figure's maps
 DRAWS = 40  # of the table
+RACE = (".gif", ".png", ".json")
 
 
 def add_parsers(commands: Any) -> None:
@@ -22,17 +23,16 @@ def add_parsers(commands: Any) -> None:
     gaussians: argparse.ArgumentParser = commands.add_parser(
         "gaussians", help="expected CX and L2 between two Gaussians (paper 1, Fig. 5)"
     )
-    gaussians.add_argument("-o", "--output", required=True, help=".png, .svg or .pdf")
+    add_output(gaussians, FIGURES, more="maps to write")
     gaussians.add_argument("--json", action="store_true", help="print the table as JSON")
     add_flag(gaussians, options_of(GaussiansConfig)["bandwidth"])
     gaussians.set_defaults(command=run_gaussians)
     points: argparse.ArgumentParser = commands.add_parser(
         "points", help="points moved under the nearest neighbour's L2, Chamfer and CX"
     )
-    points.add_argument("-o", "--output", required=True, help=".gif, .png or .json")
+    add_output(points, RACE, more="film, figure or figures to write")
     points.add_argument("--json", action="store_true", help="print the result as JSON")
-    for known in options_of(PointsConfig).values():
-        add_flag(points, known)
+    add_options(points, PointsConfig)
     points.set_defaults(command=run_points)
 
 
@@ -41,13 +41,14 @@ def run_gaussians(args: argparse.Namespace) -> int:
     import torch
 
     from cxdemo.pipelines.loss_toys import expect_gaussians
-    from cxdemo.ui.match_figure import check_ending
     from cxdemo.ui.toys_figure import save_gaussians
 
-    output = _check_output(args.output)
-    check_ending(output)
-    bandwidth = GaussiansConfig().bandwidth if args.bandwidth is None else args.bandwidth
-    config = GaussiansConfig(bandwidth=bandwidth, draws=DRAWS)
+    output = choose_output(
+        args.output, endings=FIGURES, usual="gaussians.png", overwrite=args.overwrite
+    )
+    given = {} if args.bandwidth is None else {"bandwidth": _parse_bandwidth(args.bandwidth)}
+    config = read_config(GaussiansConfig, given, base=GaussiansConfig(draws=DRAWS))
+    bandwidth = config.bandwidth
     grid = torch.cartesian_prod(torch.tensor(SIGMAS), torch.tensor(MUS))
     means = expect_gaussians(grid[:, 1], grid[:, 0], config)
     size = (len(SIGMAS), len(MUS))
@@ -56,10 +57,11 @@ def run_gaussians(args: argparse.Namespace) -> int:
         "squared": means.squared.view(size).tolist(),
         "distinct": means.distinct.view(size).tolist(),
     }
-    save_gaussians(BANDWIDTHS if args.bandwidth is None else (bandwidth,), output)
+    shown = (bandwidth,) if given else BANDWIDTHS
+    file = output.write(lambda path: save_gaussians(shown, path))
     if args.json:
         told = {"h": bandwidth, "draws": DRAWS, "mus": MUS, "sigmas": SIGMAS, **table}
-        print(json.dumps(told, indent=2))
+        print_json(told, file)
         return 0
     for name, title in (("similarity", f"E[CX], h = {bandwidth:g}"), ("distinct", "DIS")):
         print(f"{title}\n{'sigma | mu':>10}", end="")
@@ -67,7 +69,7 @@ def run_gaussians(args: argparse.Namespace) -> int:
         for sigma, row in zip(SIGMAS, table[name], strict=True):
             print(f"{sigma:10g}" + "".join(f"{value:8.3f}" for value in row))
     print("E[L2] = 1 + mu^2 + sigma^2. CX of two samples of one law is not 1: see mu 0, sigma 1.")
-    print(output)
+    print(file)
     return 0
 
 
@@ -76,18 +78,21 @@ def run_points(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from cxdemo.pipelines.loss_toys import LOSSES, move_points
-    from cxdemo.ui.toys_figure import save_points
+    from cxdemo.ui.toys_figure import frame_points, save_points
 
-    output = _check_output(args.output)
-    if output.suffix.lower() not in {".gif", ".png", ".json"}:
-        raise ValueError(f"{output.name}: choose .gif, .png or .json.")
-    chosen = {name: getattr(args, name) for name in options_of(PointsConfig)}
-    config = PointsConfig(**{name: v for name, v in chosen.items() if v is not None})
+    output = choose_output(
+        args.output,
+        endings=RACE,
+        usual="points.gif",
+        inputs=filter(None, [args.settings]),
+        overwrite=args.overwrite,
+    )
+    config = choose_config(args, PointsConfig, pipeline="loss_points")
     frames = list(move_points(config))
-    save_points(frames, config, output)
+    file = output.write(lambda path: save_points(frames, config, path))
     standings = {name: asdict(frames[-1].standings[name]) for name in LOSSES}
     if args.json:
-        print(json.dumps({"settings": asdict(config), "standings": standings}, indent=2))
+        print_json({**frame_points(config), "standings": standings}, file)
         return 0
     print(f"{'moved by':20} {'distinct':>8} {'to target':>9} {'from target':>11} {'-log CX':>8}")
     for name, label in LOSSES.items():
@@ -95,12 +100,9 @@ def run_points(args: argparse.Namespace) -> int:
         print(
             f"{label:20} {s.distinct:7.0%} {s.to_target:10.4f} {s.from_target:11.4f} {s.loss:8.3f}"
         )
-    print(output)
+    print(file)
     return 0
 
 
-def _check_output(path: str) -> Path:
-    output = Path(path)
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"The folder of {path} does not exist. Create it first.")
-    return output
+def _parse_bandwidth(text: str) -> object:
+    return parse_value(options_of(GaussiansConfig)["bandwidth"], text)

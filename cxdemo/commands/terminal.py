@@ -1,9 +1,12 @@
-"""What the commands share: flags made of options, and a bar of progress."""
+"""What the commands share: flags made of options, and a bar of progress, figures as JSON."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cxdemo.options import Option
@@ -16,14 +19,13 @@ def add_flag(parser: argparse.ArgumentParser, known: Option) -> None:
     if isinstance(known.default, bool):
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
         return
-    kind: dict[str, Any] = {"type": type(known.default)}
-    if isinstance(known.default, tuple):
-        kind = {"type": _split}
-    parser.add_argument(flag, default=None, metavar="X", help=help_text, **kind)
+    # Text until `read_flags` reads it, so that a wrong value gets the sentence of its option.
+    parser.add_argument(flag, default=None, metavar="X", help=help_text)
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
+def print_json(told: Mapping[str, Any], *files: Path) -> None:
+    """Figures for programs, with the files that were written."""
+    print(json.dumps({**told, "files": [str(file) for file in files]}, indent=2))
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,8 @@ matplotlib is imported when a figure is drawn, not before, and its global settin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.images import SETTINGS_KEY
 from cxdemo.pipelines.patch_similarity import (
     EPS,
     Answer,
@@ -137,24 +139,30 @@ def draw_figure(
     return figure
 
 
-def save_figure(figure: Figure, file: str | Path | BinaryIO, *, kind: str | None = None) -> None:
+def save_figure(
+    figure: Figure,
+    file: str | Path | BinaryIO,
+    *,
+    kind: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a figure: text as text, fonts embedded in a PDF, pictures at 300 dpi.
 
     Args:
         figure: What `draw_figure` made.
         file: Where to.
         kind: png, svg or pdf. None: as the file's name ends.
+        settings: What a PNG carries as JSON.
 
     Raises:
         ValueError: Another kind.
     """
     kind = kind or check_ending(file if isinstance(file, str | Path) else "")
     quick: dict[str, Any] = {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
-    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    words: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    words["png"] = {} if settings is None else {SETTINGS_KEY: json.dumps(settings)}
     with _settings():
-        figure.savefig(
-            file, format=kind, dpi=DPI, metadata=dates.get(kind), facecolor="white", **quick
-        )
+        figure.savefig(file, format=kind, dpi=DPI, metadata=words[kind], facecolor="white", **quick)
 
 
 def check_ending(path: str | Path) -> str:

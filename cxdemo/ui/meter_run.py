@@ -185,4 +185,6 @@ def draw_figure(run: MeterRun, path: Path) -> None:
         panel.imshow(images.to_pil(reading.image))
         panel.set_title(run.what if run.trick else f"{reading.amount:.3g}", fontsize=10)
         panel.axis("off")
-    figure.savefig(path, dpi=130)
+    is_png = path.suffix.lower() == ".png"
+    words = {images.SETTINGS_KEY: json.dumps(run.settings())} if is_png else None
+    figure.savefig(path, dpi=130, metadata=words)

@@ -208,11 +208,21 @@ def read_settings(stored: str | Mapping[str, Any]) -> StoredSettings[StyleTransf
         ValueError: It is something else, or a value is one that its option may not take.
     """
     read = options.read_settings(StyleTransferConfig, stored, pipeline=PIPELINE)
-    weights = mend_value(STYLE_WEIGHTS, read.rest.get("style_weights", [1.0]))
+    weights = read_weights(read.rest.get("style_weights", [1.0]))
+    return replace(read, rest={**read.rest, "style_weights": weights})
+
+
+def read_weights(value: Any) -> list[float]:
+    """Weights of styles, checked.
+
+    Raises:
+        ValueError: It is no list of such weights, or none is above 0.
+    """
+    weights = mend_value(STYLE_WEIGHTS, value)
     check_value(STYLE_WEIGHTS, weights)
     if not any(weights):
         raise ValueError("style_weights must hold a weight above 0, got none.")
-    return replace(read, rest={**read.rest, "style_weights": list(weights)})
+    return list(weights)
 
 
 def read_settings_file(path: Path) -> StoredSettings[StyleTransferConfig]:

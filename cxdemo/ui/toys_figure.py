@@ -73,18 +73,22 @@ def save_points(frames: Sequence[PointsFrame], config: PointsConfig, path: Path)
         clip = torch.cat([images.to_tensor(draw_points(frame)) for frame in frames])
         save_gif(torch.cat([clip, clip[-1:].expand(PAUSE, -1, -1, -1)]), path, fps=FPS)
     elif kind == ".png":
-        settings = json.dumps(asdict(config))
-        images.save_png(draw_points(frames[-1], scale=2), path, metadata={"settings": settings})
+        images.save_picture(draw_points(frames[-1], scale=2), path, settings=frame_points(config))
     elif kind == ".json":
         path.write_text(json.dumps(describe_points(frames, config)), encoding="utf-8")
     else:
         raise ValueError(f"{path.name}: choose .gif, .png or .json.")
 
 
+def frame_points(config: PointsConfig) -> dict[str, Any]:
+    """Settings as they go into a file."""
+    return {"made_by": "cxdemo", "pipeline": "loss_points", "config": asdict(config)}
+
+
 def describe_points(frames: Sequence[PointsFrame], config: PointsConfig) -> dict[str, Any]:
     """Settings and standings as they go into a file."""
     return {
-        "settings": asdict(config),
+        **frame_points(config),
         "target": frames[0].target.tolist(),
         "frames": [
             {

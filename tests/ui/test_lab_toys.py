@@ -84,7 +84,7 @@ def test_points_travel_as_frames_and_their_last_one_is_the_figure():
     config = PointsConfig(steps=20, points=15)
     frames = toys_points.run_points(config)
     told = toys_figure.describe_points(frames, config)
-    assert told["settings"]["points"] == 15
+    assert told["config"]["points"] == 15
     assert [frame["step"] for frame in told["frames"]] == list(range(21))
     assert told["frames"][-1]["cx"]["positions"] == frames[-1].positions["cx"].tolist()
 

@@ -1,0 +1,104 @@
+"""python -m cxdemo style: paint a content in a style."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cxdemo import images
+from cxdemo.commands.outputs import add_output, choose_output
+from cxdemo.commands.settings import add_options, read_flags, tell_notice
+from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.options import parse_value
+from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    style: argparse.ArgumentParser = commands.add_parser("style", help="paint a content in a style")
+    style.add_argument("content", help="image file: what the picture shows")
+    style.add_argument("style", nargs="+", help="image files: whose style it takes")
+    add_output(style, images.WRITABLE, more="picture to write")
+    style.add_argument("--preset", choices=tuple(PRESETS), help="default: fast")
+    style.add_argument(
+        "--style-weights", nargs="+", metavar="W", help="share of each style. Default: equal"
+    )
+    style.add_argument("--json", action="store_true", help="print settings and figures as JSON")
+    add_options(style, StyleTransferConfig)
+    style.set_defaults(command=run_style)
+
+
+def run_style(args: argparse.Namespace) -> int:
+    """Paints, and writes a picture that carries its settings."""
+    from cxdemo.ui.context import default_context
+    from cxdemo.ui.style_run import StyleRun
+
+    output = choose_output(
+        args.output,
+        endings=images.WRITABLE,
+        usual=f"{Path(args.content).stem}-stylized.png",
+        inputs=[args.content, *args.style, *filter(None, [args.settings])],
+        overwrite=args.overwrite,
+    )
+    config, weights = read_asked(args)
+    run = StyleRun(
+        content=images.load(args.content),
+        styles=[images.load(path) for path in args.style],
+        shares=weights,
+        config=config,
+    )
+    for _ in run.steps(default_context()):
+        text = f"loss {run.loss:.3f}, about {run.seconds_left:.0f} s left"
+        draw_bar("style", run.index, run.total, text)
+    if run.image is None:
+        raise ValueError("No step was taken, so there is no picture: ask for a step at least.")
+    if run.notice:
+        print(f"cxdemo: {run.notice}", file=sys.stderr)
+    file = output.write(partial(images.save_picture, run.image, settings=run.settings()))
+    if args.json:
+        terms = dict(run.history[-1][1])
+        print_json(run.settings() | {"loss": run.loss, "losses": terms}, file)
+    else:
+        print(file)
+    return 0
+
+
+def read_asked(args: argparse.Namespace) -> tuple[StyleTransferConfig, list[float]]:
+    """Settings and weights of the styles: flags before --settings before the preset.
+
+    Raises:
+        ValueError: A wrong value, as many weights as there are no styles, or two starting points.
+    """
+    from cxdemo.ui.style_run import STYLE_WEIGHTS, read_settings_file, read_weights
+
+    count, equal = len(args.style), [1.0] * len(args.style)
+    given = parse_value(STYLE_WEIGHTS, ",".join(args.style_weights or ()))
+    weights = read_weights(list(given)) if args.style_weights else equal
+    if len(weights) != count:
+        raise ValueError(f"Expected a weight for each style, got {len(weights)} for {count}.")
+    if args.settings is None:
+        return read_flags(
+            args, StyleTransferConfig, base=load_preset(args.preset or "fast")
+        ), weights
+    if args.preset is not None:
+        raise ValueError("--settings and --preset are two starting points: give one of them.")
+    stored = tell_notice(read_settings_file(Path(args.settings)), args.settings)
+    if args.style_weights is None:
+        weights = _stored_weights(stored.rest["style_weights"], equal)
+    return read_flags(args, StyleTransferConfig, base=stored.config), weights
+
+
+def _stored_weights(stored: list[float], equal: list[float]) -> list[float]:
+    """Weights of an earlier result, if they are for as many styles."""
+    if len(stored) == len(equal):
+        return stored
+    if len(set(stored)) > 1:
+        print(
+            f"cxdemo: the result had {len(stored)} styles and this one has {len(equal)}: its "
+            "weights are left out.",
+            file=sys.stderr,
+        )
+    return equal
