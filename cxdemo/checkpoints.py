@@ -199,12 +199,28 @@ class Loaded:
 def load_manifest(folder: Path = FOLDER) -> dict[str, Checkpoint]:
     """The records of `manifest.json`, by name.
 
+    Raises:
+        CheckpointError: The file cannot be read, or it is broken.
+
     Example:
         >>> sorted(load_manifest())[-2:]
         ['vgg16', 'vgg19']
     """
-    records = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return {name: _parse_record(name, record) for name, record in records.items()}
+    remedy = "get the folder checkpoints/ of this version of cxdemo again"
+    try:
+        records = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return {name: _parse_record(name, record) for name, record in records.items()}
+    except OSError as error:
+        reason = f"checkpoints/manifest.json cannot be read ({error.strerror})"
+        raise CheckpointError(reason, remedy) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"checkpoints/manifest.json is broken ({_explain_broken(error)})"
+        raise CheckpointError(reason, remedy) from error
+
+
+def _explain_broken(error: Exception) -> str:
+    """What a manifest lacks, in a few words."""
+    return f"without {error}" if isinstance(error, KeyError) else str(error)
 
 
 def find_checkpoint(name: str, *, folder: Path = FOLDER) -> Checkpoint:
@@ -226,8 +242,7 @@ def _parse_record(name: str, record: dict[str, Any]) -> Checkpoint:
     """A record of the manifest, with its lists as tuples."""
     unknown = set(record) - {each.name for each in fields(Checkpoint)}
     if unknown:
-        message = f"checkpoints/manifest.json: {name} has unknown fields {sorted(unknown)}"
-        raise ValueError(message)
+        raise ValueError(f"{name} has unknown fields {sorted(unknown)}")
     parsed: dict[str, Any] = {
         **record,
         "shards": tuple(_parse_shard(shard) for shard in record["shards"]),

@@ -1,16 +1,23 @@
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
-from cxdemo import images
+import cxdemo
+from cxdemo import checkpoints, images
 from cxdemo.__main__ import main
 from cxdemo.commands import sr
 from cxdemo.networks import Upscaler
+from cxdemo.optimize import Step
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig
+from cxdemo.ui import context
+from cxdemo.ui.style_run import read_settings_file
 
 CAT = "cxdemo/examples/photo_cat_chelsea.jpg"
 WAVE = "cxdemo/examples/painting_great_wave.jpg"
@@ -29,6 +36,57 @@ def test_style_writes_a_picture_that_carries_its_settings(tmp_path, capsys):
     assert settings["content_weight"] == PRESETS["fast"].content_weight
 
 
+@pytest.fixture
+def fake_style(monkeypatch):
+    """`style` with a pipeline that answers at once, on a machine that has no VGG19."""
+    seen = []
+
+    def transfer(content, styles, config, *, style_weights, features):
+        seen.append((config, list(style_weights)))
+        yield Step(index=1, total=1, losses={"style": 2.0, "content": 1.0}, image=content,
+                   seconds=0.5)  # fmt: skip
+
+    def load(backbone, layers, *, pooling):
+        notice = None if backbone == "vgg16" else "vgg19 cannot be had. vgg16 is used instead."
+        return SimpleNamespace(backbone="vgg16", notice=notice)
+
+    fake = SimpleNamespace(transfer_style=transfer, load_features=load, device="cpu")
+    monkeypatch.setattr(context, "default_context", lambda: fake)
+    return seen
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif"])
+def test_settings_of_a_result_come_back_here_and_in_the_app(tmp_path, capsys, fake_style, ending):
+    first, second = (str(tmp_path / f"{name}.{ending}") for name in "ab")
+    weights = ["--style-weights", "2", "1"]
+    flags = ["--backbone", "vgg19", "--size", "96", "--preset", "paper", *weights]
+    assert main(["style", CAT, WAVE, CAT, "-o", first, *flags]) == 0
+    assert "vgg16 is used instead" in capsys.readouterr().err
+    painted, weights = fake_style[0]
+    assert (painted.size, painted.backbone, weights) == (96, "vgg16", [2.0, 1.0])
+    read = read_settings_file(Path(first))  # what the app's upload does
+    assert (read.config, read.rest["style_weights"]) == (painted, weights)
+    assert main(["style", CAT, WAVE, CAT, "-o", second, "--settings", first, "--seed", "3"]) == 0
+    assert fake_style[1] == (replace(painted, seed=3), weights)
+
+
+def test_settings_of_a_json_file_and_of_another_number_of_styles(tmp_path, capsys, fake_style):
+    result = str(tmp_path / "a.png")
+    assert main(["style", CAT, WAVE, CAT, "-o", result, "--style-weights", "3,1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["loss"], told["losses"], told["files"]) == (
+        3.0, {"style": 2.0, "content": 1.0}, [result],
+    )  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(told | {"config": {"sizes": 1, "size": 80}}))
+    flags = ["-o", str(tmp_path / "b.png"), "--settings", str(tmp_path / "a.json")]
+    assert main(["style", CAT, WAVE, *flags]) == 0
+    assert fake_style[1][0].size == 80
+    assert fake_style[1][1] == [1.0]
+    told = capsys.readouterr().err
+    assert "a.json: Some stored settings were left out. There is no setting named 'sizes'" in told
+    assert "2 styles and this one has 1: its weights are left out" in told
+
+
 def test_every_option_is_a_flag(capsys):
     with pytest.raises(SystemExit):
         main(["style", "--help"])
@@ -45,6 +103,17 @@ def test_every_option_is_a_flag(capsys):
         ([CAT, WAVE, "--size", "8"], "size must lie in [64, 1024], got 8"),
         ([CAT, WAVE, "--style-layers", "conv9_9"], "style_layers must be one of"),
         ([CAT, WAVE, "--style-weights", "1", "2"], "a weight for each style, got 2 for 1"),
+        ([CAT, WAVE, "--style-weights", "-1"], "style_weights must lie in [0.0, 1000.0], got -1.0"),
+        ([CAT, WAVE, "--style-weights", "nan"], "style_weights must lie in"),
+        ([CAT, WAVE, "--style-weights", "0"], "style_weights must hold a weight above 0"),
+        ([CAT, WAVE, "--style-weights", "much"], "style_weights must be a list, each of a number"),
+        ([CAT, WAVE, "--size", "wide"], "size must be a whole number in [64, 1024], got 'wide'"),
+        ([CAT, WAVE, "--size", "96.5"], "size must be a whole number in [64, 1024], got 96.5"),
+        ([CAT, WAVE, "--style-strength", "nan"], "style_strength must lie in [0.0, 4.0], got nan"),
+        ([CAT, WAVE, "--settings", CAT], "holds no settings of style transfer"),
+        ([CAT, WAVE, "--settings", "README.md"], "holds no settings of style transfer"),
+        ([CAT, WAVE, "--settings", "gone.png"], "does not exist"),
+        ([CAT, WAVE, "--settings", CAT, "--preset", "fast"], "two starting points"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(changes, message, tmp_path, capsys):
@@ -68,6 +137,49 @@ def test_fetch_without_the_hub_says_what_to_do(monkeypatch, capsys):
     error = capsys.readouterr().err
     assert "vgg19" in error
     assert error.count("\n") == 1
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    declared = re.search(r'^version = "(.+)"$', Path("pyproject.toml").read_text(), re.MULTILINE)
+    assert capsys.readouterr().out == f"cxdemo {cxdemo.__version__}\n"
+    assert declared is None or declared[1] == cxdemo.__version__
+
+
+@pytest.fixture(params=["missing", "a file", "broken", "null", "half a record"])
+def broken_checkpoints(request, tmp_path, monkeypatch):
+    """A folder checkpoints/ that nothing can be had from."""
+    folder = tmp_path / "checkpoints"
+    texts = {"broken": "{", "null": "null", "half a record": '{"vgg16": {"shards": []}}'}
+    if request.param == "a file":
+        folder.write_text("")
+    elif request.param in texts:
+        folder.mkdir()
+        (folder / "manifest.json").write_text(texts[request.param])
+    sources = replace(checkpoints.DEFAULT_SOURCES, folder=folder)
+    monkeypatch.setattr(checkpoints.load_manifest, "__defaults__", (folder,))
+    monkeypatch.setattr(checkpoints.find_checkpoint, "__kwdefaults__", {"folder": folder})
+    for function in (checkpoints.fetch_checkpoint, checkpoints.load_with_fallback):
+        known = {**function.__kwdefaults__, "sources": sources}
+        monkeypatch.setattr(function, "__kwdefaults__", known)
+
+
+def test_without_checkpoints_help_works_and_all_else_is_one_sentence(
+    broken_checkpoints, tmp_path, capsys
+):
+    with pytest.raises(SystemExit) as stopped:
+        main(["fetch", "--help"])
+    assert stopped.value.code == 0
+    capsys.readouterr()
+    for command in (["fetch"], ["style", CAT, WAVE, "-o", str(tmp_path / "a.png")]):
+        assert main(command) == 2
+        error = capsys.readouterr().err
+        assert re.match(r"cxdemo: checkpoints/manifest.json (cannot be read|is broken)", error)
+        assert error.endswith("get the folder checkpoints/ of this version of cxdemo again.\n")
+        assert error.count("\n") == 1
+        assert str(tmp_path) not in error
 
 
 # ------------------------------------------------------------------------------------------- sr
