@@ -6,6 +6,7 @@ Flags come from the configuration of each pipeline. Bad input ends with one line
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the arguments and runs the command."""
     args = _parser().parse_args(argv)
     command: Command = args.command
+    _show_warnings()
     try:
         return command(args)
     except KeyboardInterrupt:
@@ -37,6 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"cxdemo: {_tell(error)}", file=sys.stderr)
         return 2
+
+
+def _show_warnings() -> None:
+    """What the library warns of stands on the terminal, each sentence once."""
+    handler, said = logging.StreamHandler(), set[str]()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        return text not in said and not said.add(text)
+
+    handler.addFilter(is_new)
+    logging.basicConfig(handlers=[handler], format="cxdemo: %(message)s")
 
 
 def _tell(error: Exception) -> str:

@@ -50,18 +50,19 @@ def fake_style(monkeypatch):
         notice = None if backbone == "vgg16" else "vgg19 cannot be had. vgg16 is used instead."
         return SimpleNamespace(backbone="vgg16", notice=notice)
 
-    fake = SimpleNamespace(transfer_style=transfer, load_features=load, device="cpu")
+    real = context.default_context()
+    fake = replace(real, transfer_style=transfer, load_features=load, device="cpu")
     monkeypatch.setattr(context, "default_context", lambda: fake)
     return seen
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif"])
-def test_settings_of_a_result_come_back_here_and_in_the_app(tmp_path, capsys, fake_style, ending):
+def test_settings_of_a_result_come_back_here_and_in_the_app(tmp_path, caplog, fake_style, ending):
     first, second = (str(tmp_path / f"{name}.{ending}") for name in "ab")
     weights = ["--style-weights", "2", "1"]
     flags = ["--backbone", "vgg19", "--size", "96", "--preset", "paper", *weights]
     assert main(["style", CAT, WAVE, CAT, "-o", first, *flags]) == 0
-    assert "vgg16 is used instead" in capsys.readouterr().err
+    assert "vgg16 is used instead" in caplog.text
     painted, weights = fake_style[0]
     assert (painted.size, painted.backbone, weights) == (96, "vgg16", [2.0, 1.0])
     read = read_settings_file(Path(first))  # what the app's upload does

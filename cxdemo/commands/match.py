@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +20,8 @@ from cxdemo.pipelines.patch_similarity import (
     PatchSimilarityConfig,
     extract_map,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def add_parser(commands: Any) -> None:
@@ -77,7 +79,7 @@ def _load_network(config: PatchSimilarityConfig) -> tuple[PatchSimilarityConfig,
         return config, None
     features = load_features(config.backbone, [config.layer])
     if features.notice:
-        print(f"cxdemo: {features.notice}", file=sys.stderr)
+        _LOGGER.warning(features.notice)
     return replace(config, backbone=features.backbone), features
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from cxdemo.commands.settings import add_options, read_flags, tell_notice
 from cxdemo.commands.terminal import draw_bar, print_json
 from cxdemo.options import parse_value
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def add_parser(commands: Any) -> None:
@@ -56,7 +59,7 @@ def run_style(args: argparse.Namespace) -> int:
     if run.image is None:
         raise ValueError("No step was taken, so there is no picture: ask for a step at least.")
     if run.notice:
-        print(f"cxdemo: {run.notice}", file=sys.stderr)
+        _LOGGER.warning(run.notice)
     file = output.write(partial(images.save_picture, run.image, settings=run.settings()))
     if args.json:
         terms = dict(run.history[-1][1])
