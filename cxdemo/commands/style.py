@@ -37,6 +37,8 @@ def add_parser(commands: Any) -> None:
 def run_style(args: argparse.Namespace) -> int:
     """Paints, and writes a picture that carries its settings."""
     from cxdemo.ui.context import default_context
+    from cxdemo.ui.live_state import foresee
+    from cxdemo.ui.pace import say_left
     from cxdemo.ui.style_run import StyleRun
 
     output = choose_output(
@@ -53,8 +55,8 @@ def run_style(args: argparse.Namespace) -> int:
         shares=weights,
         config=config,
     )
-    for _ in run.steps(default_context()):
-        text = f"loss {run.loss:.3f}, about {run.seconds_left:.0f} s left"
+    for _ in foresee(run, default_context()):
+        text = f"loss {run.loss:.3f}{say_left(run.seconds_left)}"
         draw_bar("style", run.index, run.total, text)
     if run.image is None:
         raise ValueError("No step was taken, so there is no picture: ask for a step at least.")
