@@ -77,7 +77,11 @@ def publish_space(
 
         api = HfApi(endpoint=endpoint)
         address = api.create_repo(
-            repo, repo_type="space", space_sdk="gradio", space_hardware=hardware, exist_ok=True
+            repo,
+            repo_type="space",
+            space_sdk="gradio",
+            space_hardware=hardware,  # pyright: ignore[reportArgumentType]  a string serves
+            exist_ok=True,
         )
         held = api.list_repo_files(repo, repo_type="space")
         stale = [name for name in held if name.split("/")[0] in FOLDERS and name not in files]
