@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,22 @@ class App(NamedTuple):
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
     """The running app, without a network."""
-    log = tmp_path_factory.mktemp("app") / "log.txt"
+    with _serve(tmp_path_factory.mktemp("app") / "log.txt", "app.py") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    """The app as it runs in a Space that borrows a GPU, and the log of what is borrowed."""
+    pytest.importorskip("spaces", reason="the emulation is that of the package `spaces`")
+    folder = tmp_path_factory.mktemp("space")
+    borrowed = folder / "borrowed.txt"
+    with _serve(folder / "log.txt", "tests/lent_gpu.py", str(borrowed)) as running:
+        yield running, borrowed
+
+
+@contextmanager
+def _serve(log, *command):
     port = _free_port()
     environment = os.environ | {
         "GRADIO_SERVER_PORT": str(port),
@@ -38,11 +54,12 @@ def app(tmp_path_factory):
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(log.parent / "hub"),
     }
+    environment["PYTHONPATH"] = str(ROOT)
     for variable in ("SPACE_ID", "GRADIO_SERVER_NAME", "GRADIO_ANALYTICS_ENABLED"):
         environment.pop(variable, None)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
+            [sys.executable, *command], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     try:
         _wait_for(f"http://127.0.0.1:{port}/", process, log)
