@@ -7,6 +7,8 @@ from PIL import Image
 
 from cxdemo.__main__ import main
 from cxdemo.commands.face_animate import read_pairs
+from cxdemo.images import load, to_tensor
+from cxdemo.ui.examples import PICTURES
 from cxdemo.video import save_mp4
 
 FAST = ["--num-steps", "20", "--size", "64", "--coarse-share", "1", "--batch-size", "1"]
@@ -14,8 +16,8 @@ FAST = ["--num-steps", "20", "--size", "64", "--coarse-share", "1", "--batch-siz
 
 @pytest.fixture
 def clip(tmp_path):
-    ramp = torch.linspace(0, 1, 32).expand(3, 3, 32, 32).clone()
-    save_mp4(ramp, tmp_path / "clip.mp4", fps=12)
+    portrait = to_tensor(load(PICTURES / "portrait_astronaut.jpg"), long_side=128)
+    save_mp4(portrait.expand(3, -1, -1, -1), tmp_path / "clip.mp4", fps=12)
     return str(tmp_path / "clip.mp4")
 
 
@@ -64,3 +66,31 @@ def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, 
     assert code != 0
     shown = capsys.readouterr()
     assert said in f"{shown.out}{shown.err}{code}"
+
+
+def test_a_driver_without_a_face_is_refused_before_any_training(tmp_path, monkeypatch, capsys):
+    class NoFaces:
+        device = "cpu"
+
+        def find_faces(self, image):
+            return []
+
+        def follow_face(self, frames):
+            return [None] * len(frames)
+
+    def train(*args):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr("cxdemo.ui.context.default_context", NoFaces)
+    monkeypatch.setattr("cxdemo.ui.clip_run.start_animation", train)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "t.png")
+    save_mp4(torch.full((4, 3, 32, 32), 0.5), tmp_path / "c.mp4", fps=12)
+    try:
+        code = main(["face", "animate", f"{tmp_path / 't.png'}", f"{tmp_path / 'c.mp4'}",
+                     "-o", f"{tmp_path / 'out.mp4'}"])  # fmt: skip
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code != 0
+    shown = capsys.readouterr()
+    assert "A face was found in no frame of the driver's clip" in f"{shown.out}{shown.err}{code}"
+    assert not (tmp_path / "out.mp4").exists()

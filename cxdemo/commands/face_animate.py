@@ -22,7 +22,11 @@ def add_parsers(commands: Any) -> None:
         "animate", help="a picture moved by a clip of a face"
     )
     animate.add_argument("target", help="the picture that is to move")
-    animate.add_argument("clip", help="film of the face that moves; its first 3 s are used")
+    animate.add_argument(
+        "clip",
+        help="film of the face that moves: its first 3 s, cut to a square that follows the face; "
+        "a film without a face is refused",
+    )
     _add_common(animate)
     animate.set_defaults(command=run_animate)
     puppet: argparse.ArgumentParser = commands.add_parser(
@@ -46,9 +50,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def run_animate(args: argparse.Namespace) -> int:
     """Trains, and writes driver and result side by side."""
     from cxdemo.faces import align
-    from cxdemo.ui.clip_run import open_clip, start_animation
+    from cxdemo.ui.clip_run import SAME_AS_DRIVER, open_driver, start_animation
     from cxdemo.ui.context import default_context
-    from cxdemo.ui.face_animate import SAME_AS_DRIVER
 
     output = _choose_output(args, args.target, args.clip)
     ctx = default_context()
@@ -56,7 +59,9 @@ def run_animate(args: argparse.Namespace) -> int:
     faces = ctx.find_faces(target)
     if faces:  # else the middle of the picture, which is what a drawing needs
         target = align(target, faces[0], 256, SAME_AS_DRIVER).crop
-    run = start_animation(target, open_clip(args.clip), _config(args, ANIMATION, "animation"))
+    run = start_animation(
+        target, open_driver(args.clip, ctx), _config(args, ANIMATION, "animation")
+    )
     return _finish(run, ctx, output, args)
 
 

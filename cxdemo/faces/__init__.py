@@ -10,6 +10,7 @@ The finder is MediaPipe's BlazeFace and FaceMesh (Apache-2.0), converted to torc
 """
 
 from cxdemo.faces.align import PORTRAIT, AlignedFace, Framing, Square, align, align_box, square_of
+from cxdemo.faces.camera import crop_along
 from cxdemo.faces.finder import Face, FaceFinder, load_face_finder
 from cxdemo.faces.regions import REGIONS, Region, region_mask
 
@@ -24,6 +25,7 @@ __all__ = [
     "Square",
     "align",
     "align_box",
+    "crop_along",
     "load_face_finder",
     "region_mask",
     "square_of",

@@ -25,6 +25,7 @@ from cxdemo.ui.live_run import (
 )
 from cxdemo.ui.options_form import control_for
 from cxdemo.ui.turns import check_turn, quickly
+from cxdemo.video import Clip
 
 OPTIONS = options_of(AnimationConfig)
 REFRESH = 4.0  # seconds between two previews, each of which costs some computing
@@ -114,14 +115,23 @@ def build_clip(label: str, elem_id: str) -> gr.Video:
     )
 
 
-def check_on_arrival(clip: gr.Video, page: ClipPage, name: str) -> None:
-    """Says at once what of a film is used, or why it can't be."""
+def check_on_arrival(
+    clip: gr.Video, page: ClipPage, name: str, opened: Callable[[str], Clip] = open_clip
+) -> None:
+    """Says at once what of a film is used, or why it can't be.
+
+    Args:
+        clip: The picker.
+        page: Its status says it.
+        name: Of the event.
+        opened: The film as the run will take it.
+    """
 
     def check(path: str | None) -> tuple[str, Any]:
         if path is None:
             return tell_progress(None), gr.skip()
         try:
-            taken = open_clip(path)
+            taken = opened(path)
         except ValueError as error:
             return tell_progress(None, problem=str(error)), None  # its player would be in the way
         note = taken.note or f"{taken.seconds:.1f} s, {len(taken.frames)} frames."

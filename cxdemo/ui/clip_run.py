@@ -7,13 +7,14 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from cxdemo.faces import Framing, crop_along
 from cxdemo.images import resize
 from cxdemo.pipelines.animation_measures import flicker
 from cxdemo.pipelines.face_animation import (
@@ -33,11 +34,17 @@ from cxdemo.video import Clip, read_clip, save_gif, save_mp4
 MAX_SECONDS = 3.0
 FPS = 12.0
 MAX_FRAMES = 36
-LIMITS = (
-    "MP4, WebM or MOV, at most 30 MB. The first 3 seconds are used, 12 frames a second, and of "
-    "each frame the middle square. Sound is ignored. A webcam works too, if you let the browser "
-    "use it."
+_TAKEN = "MP4, WebM, MOV or GIF, at most 30 MB. The first 3 seconds are used, 12 frames a second, "
+_REST = " Sound is ignored. A webcam works too, if you let the browser use it."
+LIMITS = f"{_TAKEN}and of each frame the middle square.{_REST}"
+DRIVER_LIMITS = (
+    f"{_TAKEN}and of each frame the square around the face, which it follows. A clip without a "
+    f"face is refused.{_REST}"
 )
+SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
+"""Where the shipped driver has its eyes; those of targets and drivers go to the same place."""
+DRIVER_SIDE = 640  # pixels of a frame's long side, before it is cut
+LEAST_SEEN = 0.5  # share of the frames
 PREVIEWS = 6  # frames of the strip
 SHOWN = 256  # pixels of a panel's side in the films
 
@@ -48,7 +55,31 @@ def open_clip(path: str | Path) -> Clip:
     Raises:
         ValueError: It can't be used; one sentence.
     """
-    return read_clip(path, max_seconds=MAX_SECONDS, max_frames=MAX_FRAMES, long_side=320, fps=FPS)
+    return _read(path, 320)
+
+
+def open_driver(path: str | Path, ctx: Context) -> Clip:
+    """A film of a face as an animation takes it: cut to a square that follows the face.
+
+    Raises:
+        ValueError: It can't be used, or has no face in at least half of its frames; one sentence.
+    """
+    clip = _read(path, DRIVER_SIDE)
+    faces = ctx.follow_face(clip.frames)
+    seen = sum(face is not None for face in faces)
+    if seen < LEAST_SEEN * len(faces):
+        where = f"only {seen} of the {len(faces)} frames" if seen else "no frame"
+        raise ValueError(
+            f"A face was found in {where} of the driver's clip: choose a clip in which a face is "
+            "seen from the front and fills a good part of the picture."
+        )
+    return replace(clip, frames=crop_along(clip.frames, faces, SHOWN, SAME_AS_DRIVER))
+
+
+def _read(path: str | Path, long_side: int) -> Clip:
+    return read_clip(
+        path, max_seconds=MAX_SECONDS, max_frames=MAX_FRAMES, long_side=long_side, fps=FPS
+    )
 
 
 @dataclass(eq=False, kw_only=True)

@@ -26,6 +26,7 @@ class Context:
         measure: As `cxdemo.pipelines.super_resolution.measure`, with the judges set.
         locate: As `cxdemo.checkpoints.locate`.
         find_faces: As `cxdemo.faces.FaceFinder.find`.
+        follow_face: As `cxdemo.faces.FaceFinder.follow`.
         translators: As `cxdemo.pipelines.face_translation.TRANSLATORS`.
         load_translator: As `cxdemo.pipelines.face_translation.load_translator`, with the device
             set.
@@ -44,6 +45,7 @@ class Context:
     measure: Callable[..., Any]
     locate: Callable[[str], str | None]
     find_faces: Callable[[Any], list[Any]]
+    follow_face: Callable[[Any], list[Any]]
     translators: Mapping[str, Any]
     load_translator: Callable[[str], Any]
     translate: Callable[..., Any]
@@ -65,6 +67,7 @@ def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
     from cxdemo.pipelines.super_resolution import upscale
 
     device, device_name = find_device()
+    finder = _remembered_finder(device)
     return Context(
         transfer_style=transfer_style,
         explain_style=StyleExplanation,
@@ -73,7 +76,8 @@ def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
         load_upscaler=_remembered_upscaler(device),
         measure=_remembered_judges(device),
         locate=locate,
-        find_faces=_remembered_finder(device),
+        find_faces=lambda image: finder().find(image),
+        follow_face=lambda frames: finder().follow(frames),
         translators=TRANSLATORS,
         load_translator=_remembered_translator(device),
         translate=translate,
@@ -149,12 +153,11 @@ def _remembered_judges(device: str) -> Callable[..., Any]:
     return lambda upscaled, truth: measure(upscaled, truth, judges())
 
 
-def _remembered_finder(device: str) -> Callable[[Any], list[Any]]:
-    """`FaceFinder.find` on a device, with networks that are loaded once, when first needed."""
+def _remembered_finder(device: str) -> Callable[[], Any]:
+    """The `FaceFinder` on a device, with networks that are loaded once, when first needed."""
     from cxdemo.faces import load_face_finder
 
-    finder = lru_cache(maxsize=1)(lambda: load_face_finder(device))
-    return lambda image: finder().find(image)
+    return lru_cache(maxsize=1)(lambda: load_face_finder(device))
 
 
 def _remembered_translator(device: str) -> Callable[[str], Any]:

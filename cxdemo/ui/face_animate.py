@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from cxdemo import images
-from cxdemo.faces import Framing
 from cxdemo.pipelines.face_animation import ANIMATION, AnimationConfig
 from cxdemo.ui import picture_cards
 from cxdemo.ui.camera_notice import build_limits
@@ -25,7 +24,14 @@ from cxdemo.ui.clip_page import (
     show_example,
     wire_run,
 )
-from cxdemo.ui.clip_run import LIMITS, ClipRun, open_clip, start_animation
+from cxdemo.ui.clip_run import (
+    DRIVER_LIMITS,
+    SAME_AS_DRIVER,
+    ClipRun,
+    open_clip,
+    open_driver,
+    start_animation,
+)
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.example_faces import open_example
@@ -36,8 +42,6 @@ from cxdemo.ui.options_form import read_config
 from cxdemo.ui.turns import quickly
 
 TARGETS = ("portrait_monalisa", "portrait_einstein_1927", "portrait_curie_1927")
-SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
-"""Where the shipped driver has its eyes; the target's eyes go to the same place."""
 
 LEAD = (
     '<p class="cxa-lead">One picture, moved by somebody else\'s face. A small network is trained '
@@ -48,8 +52,8 @@ LEAD = (
 NOTICE = (
     '<p class="cxa-notice">The result is 128 pixels wide and looks like a moving painting, not a '
     "film. It takes the target's colours and texture; the shape of the face stays the driver's. A "
-    "face that fills the frame, seen from the front, works best. Use pictures of people who agree, "
-    "or who are long dead; say that it is made. The shipped driver is a computer's head. "
+    "face that is large in the clip, seen from the front, works best. Use pictures of people who "
+    "agree, or who are long dead; say that it is made. The shipped driver is a computer's head. "
     "The server deletes uploads and results within two hours.</p>"
 )
 
@@ -66,7 +70,7 @@ def build(ctx: Context) -> None:
                 label="Target: the picture that is to move",
                 examples=[PICTURES / f"{name}.jpg" for name in TARGETS],
             )
-            build_limits(LIMITS, "cx-animate-clip")
+            build_limits(DRIVER_LIMITS, "cx-animate-clip")
             clip = build_clip("Driver: a clip of a face", "cx-animate-clip")
             shipped = gr.Button("Use the shipped driver", size="sm", elem_id="cx-animate-shipped")
             made = build_controls("animate", ANIMATION)
@@ -75,8 +79,10 @@ def build(ctx: Context) -> None:
             gr.HTML(NOTICE)
     page = ClipPage(name="animate", **made, state=gr.State(None, time_to_live=3600))
     _wire_examples(page, ctx, cards, target, clip, shipped)
-    check_on_arrival(clip, page, "animate_clip")
-    wire_run(page, ctx, {target.state, clip}, lambda values: _prepare(page, target, clip, values))
+    check_on_arrival(clip, page, "animate_clip", lambda path: open_driver(path, ctx))
+    wire_run(
+        page, ctx, {target.state, clip}, lambda values: _prepare(page, ctx, target, clip, values)
+    )
 
 
 def _build_cards() -> gr.HTML:
@@ -99,14 +105,14 @@ def _first_picture(path: Path) -> Any:
 
 
 def _prepare(
-    page: ClipPage, target: FaceInput, clip: gr.Video, values: Mapping[Any, Any]
+    page: ClipPage, ctx: Context, target: FaceInput, clip: gr.Video, values: Mapping[Any, Any]
 ) -> ClipRun:
     """The run that the page asks for, before its first step."""
     config = read_config(AnimationConfig, page.read_options(values))
     _, face = read_face(values[target.state], what="target", framing=SAME_AS_DRIVER)
     if values[clip] is None:
         raise ValueError("Choose a clip of a face first: drop one, record one, or use the shipped.")
-    return start_animation(face.crop, open_clip(values[clip]), config)
+    return start_animation(face.crop, open_driver(values[clip], ctx), config)
 
 
 def _wire_examples(

@@ -13,11 +13,17 @@ from cxdemo import images
 from cxdemo.options import options_of
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 from cxdemo.pipelines.face_exemplar import ExemplarConfig
-from cxdemo.ui.clip_run import ClipRun, open_clip, start_animation, start_puppet
+from cxdemo.ui.clip_run import (
+    SAME_AS_DRIVER,
+    ClipRun,
+    open_clip,
+    open_driver,
+    start_animation,
+    start_puppet,
+)
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.exemplar_run import ExemplarRun
-from cxdemo.ui.face_animate import SAME_AS_DRIVER
 from cxdemo.ui.face_choice import ChosenFace, find_largest
 from cxdemo.ui.face_domain import measure_target
 from cxdemo.ui.face_translate import figures_of, translate_face
@@ -136,7 +142,8 @@ def _add_animate(ctx: Context) -> None:
 
         Args:
             picture: The picture that is to move; its largest face is taken.
-            clip: A film of a face: its first 3 seconds, the middle square of each frame.
+            clip: A film of a face: its first 3 seconds, cut to a square that follows the face. A
+                film without a face is refused.
             num_steps: Steps of training, 20 to 2000.
             size: Side of the result in pixels, 64 to 256, a multiple of 32.
             source_weight: Pull towards the clip's frame: pose and expression, 0 to 2.
@@ -151,7 +158,7 @@ def _add_animate(ctx: Context) -> None:
         _need(clip, "clip")
         check_turn()
         face = quickly(_find)(picture, ctx, "picture").align(256, SAME_AS_DRIVER)
-        driver = quickly(open_clip, heavy=True)(str(clip))
+        driver = quickly(open_driver, heavy=True)(str(clip), ctx)
         yield from _film(start_animation(face.crop, driver, config), ctx)
 
     inputs = [_picture("Picture"), _clip("Clip"), *_fields(AnimationConfig, ANIMATE, ANIMATION)]

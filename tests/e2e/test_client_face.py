@@ -9,6 +9,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from cxdemo.images import load, to_tensor
 from cxdemo.video import read_clip, save_mp4
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "cxdemo" / "examples"
@@ -111,6 +112,14 @@ def test_without_a_face_it_is_one_sentence(client, clip, name):
     with pytest.raises(AppError, match=r"No face was found in the (source )?picture") as raised:
         client.predict(**asked, api_name=f"/{name}")
     assert "/" not in str(raised.value)
+
+
+def test_a_driver_without_a_face_is_one_sentence(client, tmp_path):
+    mountain = to_tensor(load(MOUNTAIN), long_side=160)
+    save_mp4(mountain.expand(6, -1, -1, -1), tmp_path / "mountain.mp4", fps=12)
+    clip = handle_file(str(tmp_path / "mountain.mp4"))
+    with pytest.raises(AppError, match="A face was found in no frame of the driver's clip"):
+        client.predict(picture=FACE, clip=clip, api_name="/face_animate")
 
 
 def test_a_broken_clip_and_a_wrong_size_are_one_sentence(client, clip, tmp_path):

@@ -24,6 +24,14 @@ def fake_find(image):
     return faces[: int((image[0, :2, 0, 0] > 0.5).sum())]
 
 
+def fake_follow(frames):
+    """In the middle of each frame, framed as the shipped driver's; none in black frames."""
+    height, width = frames.shape[2:]
+    side = min(height, width)
+    face = make_face(width / 2, height / 2 - 0.07 * side, 0.25 * side)
+    return [face if frame.max() > 0.2 else None for frame in frames]
+
+
 def fake_translate(face, translator):
     """Black for one direction, white for the others."""
     image = torch.full((1, 3, 64, 64), 0.0 if translator == "to-male" else 1.0)
@@ -32,6 +40,7 @@ def fake_translate(face, translator):
 
 FAKE_FACES = {
     "find_faces": fake_find,
+    "follow_face": fake_follow,
     "translators": TRANSLATORS,
     "load_translator": lambda name: name,
     "translate": fake_translate,

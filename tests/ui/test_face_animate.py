@@ -20,9 +20,9 @@ from cxdemo.ui.clip_examples import (
     PUPPETS,
     open_result,
 )
-from cxdemo.ui.clip_run import open_clip, start_animation, start_puppet
+from cxdemo.ui.clip_run import open_clip, open_driver, start_animation, start_puppet
 from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
-from cxdemo.video import Clip, read_clip
+from cxdemo.video import Clip, read_clip, save_mp4
 
 FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}
 
@@ -118,3 +118,20 @@ def test_the_shipped_puppet_takes_the_pose_that_was_drawn_for_each_new_frame():
     assert accuracy == pytest.approx(open_result(PUPPETS[0]).settings["pose_accuracy"], abs=0.06)
     driver = resize(film[..., :256], truth.shape[2:])
     assert pose_accuracy(driver, truth) < 0.5  # the driver itself would not do
+
+
+def test_a_driver_is_cut_around_its_face_and_refused_without_one(ctx, tmp_path):
+    """The fake finder sees a face in the middle of each frame that is not black."""
+    frames = torch.full((6, 3, 96, 64), 0.2)
+    frames[:, 0, 16:80] = 0.9  # the middle square is red, what is above and below is not
+    save_mp4(frames, tmp_path / "a.mp4", fps=12)
+    clip = open_driver(tmp_path / "a.mp4", ctx)
+    assert clip.frames.shape == (6, 3, 256, 256)
+    assert float(clip.frames[:, 0, 8:-8].amin()) > 0.85  # an edge is a bit soft
+    frames[:4] = 0
+    save_mp4(frames, tmp_path / "a.mp4", fps=12)
+    with pytest.raises(ValueError, match="A face was found in only 2 of the 6 frames"):
+        open_driver(tmp_path / "a.mp4", ctx)
+    save_mp4(frames * 0, tmp_path / "a.mp4", fps=12)
+    with pytest.raises(ValueError, match="A face was found in no frame of the driver's clip"):
+        open_driver(tmp_path / "a.mp4", ctx)
