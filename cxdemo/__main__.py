@@ -104,7 +104,8 @@ def _answer_clicks(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cxdemo", description="The Contextual Loss.")
+    called = "cxdemo" if Path(sys.argv[0]).stem == "cxdemo" else "python -m cxdemo"
+    parser = argparse.ArgumentParser(prog=called, description="The Contextual Loss.")
     parser.add_argument("--version", action="version", version=f"cxdemo {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
