@@ -19,8 +19,9 @@ def main() -> None:
     from cxdemo.ui.context import default_context
 
     fetch = BackgroundFetch(name="vgg19")
+    demo = build_app(default_context(fetch=fetch))
     fetch.start()
-    build_app(default_context(fetch=fetch)).launch(**launch_options())
+    demo.launch(**launch_options())
 
 
 if __name__ == "__main__":
