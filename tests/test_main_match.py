@@ -13,6 +13,7 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig, extract_map
 from cxdemo.ui.match_figure import check_ending
 from cxdemo.ui.match_report import read_place
+from cxdemo.ui.tabs.patch_similarity import read_settings_file
 
 CAT = "cxdemo/examples/photo_cat_chelsea.jpg"
 WAVE = "cxdemo/examples/painting_great_wave.jpg"
@@ -116,6 +117,21 @@ def test_the_text_says_the_numbers_of_the_json(undrawn, capsys, tmp_path):
         assert any(line.split()[1:] == words for line in text.splitlines())
     assert f"{100 * said['claimed']:.2f} %" in text
     assert text.splitlines()[-1] == str(tmp_path / "panel.png")
+
+
+def test_the_settings_of_a_panel_come_back_here_and_in_the_app(monkeypatch, capsys, tmp_path):
+    def save(figure, file, *, settings):
+        images.save_picture(Image.new("RGB", (9, 9)), file, settings=settings)
+
+    monkeypatch.setattr("cxdemo.ui.match_figure.save_figure", save)
+    flags = ["--bandwidth", "0.3", "--asks", "target", "--at", "20%,70%", "--json"]
+    said = json.loads(run(capsys, tmp_path, *flags))
+    read = read_settings_file(tmp_path / "panel.png", None)
+    assert read.config.as_dict() == said["config"]
+    assert list(read.place) == said["place"] == [0.2, 0.7]
+    (tmp_path / "panel.png").rename(tmp_path / "first.png")
+    again = ["--settings", str(tmp_path / "first.png"), "--at", "20%,70%", "--json"]
+    assert json.loads(run(capsys, tmp_path, *again)) == said
 
 
 def test_a_picture_compared_with_itself_finds_itself(undrawn, capsys, tmp_path):

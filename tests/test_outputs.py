@@ -81,6 +81,13 @@ def test_what_exists_is_replaced_only_when_that_was_asked_for():
     assert stat.S_IMODE(Path("a.png").stat().st_mode) == 0o640
 
 
+def test_who_reads_the_old_file_meanwhile_reads_all_of_it():
+    Path("a.png").write_text("old and long")
+    with Path("a.png").open() as reader:
+        choose("a.png", overwrite=True).write(write_text("new"))
+        assert reader.read() == "old and long"
+
+
 def test_a_link_is_something_that_exists_and_stays_a_link():
     Path("target.dat").write_text("old")
     Path("a.png").symlink_to("target.dat")

@@ -214,7 +214,10 @@ def _build_controls() -> dict[str, Any]:
                 for kind in ("PDF", "SVG")
             ]
         made["load"] = gr.UploadButton(
-            "Use the settings of a JSON", file_types=[".json"], size="sm", elem_id="cx-match-load"
+            "Use the settings of a panel (PNG) or a JSON",
+            file_types=[".png", ".json"],
+            size="sm",
+            elem_id="cx-match-load",
         )
     return made | {"controls": controls}
 

@@ -359,7 +359,7 @@ def _wire_settings(page: Page, paces: Paces, upload: gr.UploadButton) -> None:
 def show_weights(weights: Sequence[float], page: Page) -> Updates:
     """Updates that make the sliders show the weights of styles; only their ratios count."""
     largest = max(1.0, *weights)
-    return dict(zip(page.weights, [weight / largest for weight in weights], strict=False))
+    return dict(zip(page.weights, [round(weight / largest, 4) for weight in weights], strict=False))
 
 
 def read_controls(values: Mapping[Any, Any], controls: Mapping[str, Any]) -> StyleTransferConfig:
