@@ -210,6 +210,18 @@ def test_every_fault_of_the_hub_ends_within_three_seconds_in_the_stand_in(
     assert len(stage.hub.log) <= 3  # nothing is tried again and again
 
 
+def test_whoever_waits_gets_the_stand_in_within_three_seconds_with_the_defaults(
+    stage: Stage,
+) -> None:
+    defaults = Sources()
+    assert (defaults.answer_timeout, defaults.stall_timeout) == (2.5, 3.0)
+    stage.sources = replace(stage.sources, stall_timeout=defaults.stall_timeout)
+    stage.hub.stall_always = {FILE}  # it answers, and then sends nothing
+    start = time.monotonic()
+    assert load_with_fallback("vgg19", sources=stage.sources).checkpoint.name == "vgg16"
+    assert time.monotonic() - start < 3
+
+
 def test_without_a_stand_in_the_fault_is_an_error_that_says_what_to_do(stage: Stage) -> None:
     stage.hub.gated.add(REPO)
     with pytest.raises(CheckpointError, match="accept them there, and set HF_TOKEN") as caught:
