@@ -12,9 +12,10 @@ there, and networks leave coloured speckle. One level is plain pixels, in full c
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -49,6 +50,7 @@ class Step:
         losses: Each term of the objective, weighted, before this step; their sum is minimised.
         image: The picture after this step, (1, 3, H, W) in [0, 1].
         seconds: Since the run began.
+        estimate: Seconds that are left, where the pipeline knows what its steps cost.
     """
 
     index: int
@@ -56,6 +58,11 @@ class Step:
     losses: dict[str, float]
     image: Tensor
     seconds: float
+    estimate: float | None = None
+
+    def with_image(self, image: Tensor) -> Step:
+        """The same step with another picture, (1, 3, H, W) in [0, 1]."""
+        return replace(self, image=image)
 
     @property
     def loss(self) -> float:
@@ -64,7 +71,9 @@ class Step:
 
     @property
     def seconds_left(self) -> float:
-        """Estimate from the pace so far; steps of later stages cost more."""
+        """Seconds that are left: the pipeline's estimate, or else from the pace so far."""
+        if self.estimate is not None:
+            return self.estimate
         return self.seconds * (self.total - self.index) / self.index
 
 
@@ -75,6 +84,7 @@ def optimize_pixels(
     num_steps: int,
     optimizer: OptimizerName = "lbfgs",
     step_size: float = 0.02,
+    step_decay: float = 1.0,
     levels: int = 5,
 ) -> Iterator[tuple[dict[str, float], Tensor]]:
     """Minimise an objective over the pixels of an image, on its Laplacian pyramid.
@@ -88,6 +98,8 @@ def optimize_pixels(
         num_steps: Steps to take.
         optimizer: `"lbfgs"`, or `"adam"` as in the papers.
         step_size: Of Adam, in units of pixel values; L-BFGS finds its own.
+        step_decay: Share of the step size left for the last step, reached along a half cosine; 1
+            keeps it constant. What samples at random settles as its steps grow small.
         levels: Of the pyramid; 1 is plain pixels.
 
     Yields:
@@ -105,13 +117,25 @@ def optimize_pixels(
         total.backward()
         return total
 
-    for _ in range(num_steps):
+    for index in range(num_steps):
+        _set_step_size(stepper, step_size * _decay(index / num_steps, step_decay), optimizer)
         before = [level.detach().clone() for level in pyramid]
         stepper.step(evaluate)  # pyright: ignore[reportCallIssue, reportArgumentType]
         _limit_step(stepper, pyramid, before)
         with torch.no_grad():
             now = from_pyramid(_scale(pyramid, GAIN)).clamp(0, 1)
         yield {name: float(term.detach()) for name, term in terms.items()}, now
+
+
+def _decay(progress: float, left: float) -> float:
+    """1 at the start, `left` at the end, along a half cosine."""
+    return left + (1 - left) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _set_step_size(stepper: torch.optim.Optimizer, value: float, name: OptimizerName) -> None:
+    if name == "adam":
+        for group in stepper.param_groups:
+            group["lr"] = value
 
 
 def _build_optimizer(
@@ -179,6 +203,13 @@ def carry_change(image: Tensor, start: Tensor, larger_start: Tensor) -> Tensor:
         - larger_start: (N, 3, H, W) in [0, 1]; returns its shape, clamped to [0, 1].
     """
     return (larger_start + enlarge(image - start, larger_start)).clamp(0, 1)
+
+
+def add_octave(image: Tensor, like: Tensor) -> Tensor:
+    """The image plus the finest octave of another of its size, (N, 3, H, W)."""
+    height, width = like.shape[2:]
+    small = _resize(like, ((height + 1) // 2, (width + 1) // 2))
+    return image + like - _resize(small, (height, width))
 
 
 def enlarge(image: Tensor, like: Tensor) -> Tensor:

@@ -1,9 +1,14 @@
+import itertools
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cxdemo.optimize import (
     GREY_OCTAVES,
     Step,
+    add_octave,
     from_pyramid,
     optimize_pixels,
     to_pyramid,
@@ -90,3 +95,29 @@ def test_a_step_sums_its_losses_and_estimates_what_is_left():
     step = Step(index=2, total=10, losses={"a": 1.5, "b": 2.0}, image=torch.zeros(1), seconds=4.0)
     assert step.loss == 3.5
     assert step.seconds_left == 16.0
+
+
+def test_adams_steps_shrink_along_half_a_cosine():
+    image = torch.full((1, 3, 8, 8), 0.9)
+    places = [0.9]
+    for _, now in optimize_pixels(
+        image,
+        lambda x: {"loss": x.mean()},  # its gradient never changes, so each step has full length
+        num_steps=5,
+        optimizer="adam",
+        step_size=0.05,
+        step_decay=0.2,
+        levels=1,
+    ):
+        places.append(float(now.mean()))
+    shares = [0.2 + 0.8 * (1 + math.cos(math.pi * k / 5)) / 2 for k in range(5)]
+    steps = [a - b for a, b in itertools.pairwise(places)]
+    assert steps == pytest.approx([0.05 * share for share in shares], rel=1e-3)
+
+
+def test_an_octave_is_what_half_the_size_cannot_hold():
+    sharp = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    blurred = sharp - add_octave(torch.zeros_like(sharp), sharp)
+    half = F.interpolate(sharp, size=(8, 12), mode="bilinear", align_corners=False)
+    expected = F.interpolate(half, size=(16, 24), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(blurred, expected)

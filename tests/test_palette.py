@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from cxdemo.palette import color_moments, match_colors, palette_distance
+from cxdemo.palette import (
+    color_emd,
+    color_moments,
+    match_colors,
+    palette_distance,
+    smooth_chroma,
+)
 
 
 def halves():
@@ -55,3 +61,31 @@ def test_the_distance_of_palettes_has_its_closed_form():
     assert float(palette_distance(x, torch.zeros_like(x))) == pytest.approx(
         0.25 + 0.25 / 9, rel=1e-4
     )
+
+
+def test_the_emd_of_colours_is_the_worse_of_two_mean_distances_to_the_nearest():
+    x = torch.tensor([[0.0, 0, 0], [1, 0, 0]]).T[None, :, None]
+    y = torch.tensor([[0.0, 0, 0], [0, 0, 0], [0, 0.5, 0], [0, 0.5, 0]]).T[None, :, None]
+    # From x: 0 and 1. From y: twice 0, twice 0.5. The worse mean is 0.5.
+    assert float(color_emd(x, y)) == pytest.approx(0.5)
+    assert float(color_emd(y, x)) == pytest.approx(0.5)
+    shuffled = y[..., torch.randperm(4)]
+    assert float(color_emd(y, shuffled)) == 0
+
+
+def test_smoothed_chroma_keeps_grey_and_edges_and_loses_speckle():
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.rand(1, 1, 32, 32, generator=generator).expand(1, 3, 32, 32)
+    torch.testing.assert_close(smooth_chroma(grey), grey)
+
+    step = torch.zeros(1, 3, 32, 32)
+    step[:, 0, :, 16:], step[:, 2, :, :16] = 0.9, 0.4  # red beside dark blue: luma differs
+    torch.testing.assert_close(smooth_chroma(step), step, atol=0.03, rtol=0)
+
+    flat = torch.full((1, 3, 32, 32), 0.5)
+    noise = 0.05 * torch.randn(1, 3, 32, 32, generator=generator)
+    noise = noise - noise.mean(dim=1, keepdim=True)
+    speckled = flat + noise
+    smooth = smooth_chroma(speckled)
+    torch.testing.assert_close(smooth.mean(1), speckled.mean(1))
+    assert (smooth - flat).std() < 0.3 * noise.std()
