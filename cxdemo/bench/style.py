@@ -1,20 +1,23 @@
-"""Time to a good picture: the default preset against the plain recipe, to the same objective.
+"""Where the time of a style transfer goes, and whether portraits keep their faces.
 
-    python -m cxdemo bench style
+    python -m cxdemo bench style [--preset fine] [--size 512]
+    python -m cxdemo bench style --faces
+    python -m cxdemo bench style --peers FOLDER
 
-The plain recipe is Adam on pixels at full size from the content, in fp32, with dense autograd of
-the same equations, the same network and the same weights of the terms. The preset is timed until
-its own picture, evaluated outside the clock at full size, has an objective no higher than the one
-that the recipe ends with.
-
-With --peers FOLDER, ours stands beside other people's methods instead: see `style_peers`.
+The first runs a preset on a pair and prints, for each size, the seconds of a step and what the
+network, the style term and the content term take of it, each timed alone with its gradient; then
+the seconds of the whole run and of its first step. --faces measures the stored examples: how far
+the landmarks of each portrait's result lie from those of its content. With --peers, ours stands
+beside other people's methods: see `style_peers`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,152 +26,179 @@ from torch import Tensor
 
 from cxdemo import images
 from cxdemo.bench import style_peers
-from cxdemo.contextual import ContextualTarget
+from cxdemo.contextual import contextual_loss
+from cxdemo.faces import Face, FaceFinder, load_face_finder
 from cxdemo.features import load_features
-from cxdemo.optimize import optimize_pixels
+from cxdemo.hypercolumns import COLORS, moved_grid, read_at
 from cxdemo.pipelines.style_transfer import (
-    Extractor,
-    StyleObjective,
+    HypercolumnObjective,
     StyleTransferConfig,
     load_preset,
+    self_similarity,
     transfer_style,
 )
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """How an objective fell: seconds and objective after each step, at full size."""
+class Costs:
+    """Seconds of one step at one size, and of its parts with their gradients."""
 
-    seconds: list[float]
-    objectives: list[float]
+    size: int
+    step: float
+    network: float
+    style: float
+    content: float
 
-    def seconds_to(self, objective: float) -> float | None:
-        """When it was first reached; None: never."""
-        for second, value in zip(self.seconds, self.objectives, strict=True):
-            if value <= objective:
-                return second
-        return None
+    @property
+    def rest(self) -> float:
+        """Pyramid, optimiser, palette, reading at positions."""
+        return max(0.0, self.step - self.network - self.style - self.content)
 
 
-def dense_loss(
-    x: Tensor, target: ContextualTarget, *, bandwidth: float, spatial_weight: float
-) -> Tensor:
-    """Equations 1-5 in plain autograd, with the whole (Px, Py) matrix: (1, C, H, W) -> ()."""
-    centred = x.flatten(2).mT - target.mean  # (1, Px, C)
-    d = 1 - torch.nn.functional.normalize(centred, dim=2) @ target.vectors.mT  # (1, Px, Py)
-    d = d.clamp(min=0) + spatial_weight * torch.cdist(
-        _centres(x.shape[2], x.shape[3]), _centres(*target.size)
+def seconds_of(work: Callable[[], Tensor]) -> float:
+    """Seconds of a computation and its gradient, the best of a few."""
+    times: list[float] = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work().backward()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def measure_costs(content: Tensor, style: Tensor, config: StyleTransferConfig, size: int) -> Costs:
+    """What a step on hypercolumns costs at a size, (1, 3, H, W) in [0, 1] both."""
+    features = load_features(config.backbone, config.layers)
+    small = images.fit_long_side(content, size)
+    objective = HypercolumnObjective(small, [style], [1.0], config, features)
+    image = small.clone().requires_grad_()
+    with torch.no_grad():
+        maps = {**features(image), COLORS: image}
+    draw = torch.Generator().manual_seed(0)
+    grid = moved_grid(small.shape[2], small.shape[3], objective.count, draw)
+    columns = objective.columns.read(maps, grid).detach().requires_grad_()
+    few = moved_grid(small.shape[2], small.shape[3], 600, draw)
+    read = [read_at(maps[name], few).requires_grad_() for name in config.content_layers]
+
+    def network() -> Tensor:
+        return torch.stack([m.mean() for m in features(image).values()]).sum()
+
+    def style_term() -> Tensor:
+        target, h = objective.targets[0][0], config.style_bandwidth
+        return contextual_loss(columns, target, bandwidth=h) + contextual_loss(
+            target, columns, bandwidth=h
+        )
+
+    def content_term() -> Tensor:
+        return torch.stack([self_similarity(m).abs().mean() for m in read]).sum()
+
+    return Costs(
+        size=size,
+        step=seconds_of(lambda: torch.stack(list(objective(image).values())).sum()),
+        network=seconds_of(network),
+        style=seconds_of(style_term),
+        content=seconds_of(content_term),
     )
-    relative = d / (d.amin(dim=2, keepdim=True) + 1e-5)
-    affinity = ((1 - relative) / bandwidth).softmax(dim=2)
-    return -affinity.amax(dim=1).mean(dim=1).log().mean()
 
 
-def run_recipe(
-    content: Tensor,
-    objective: StyleObjective,
-    *,
-    num_steps: int,
-    step_size: float,
-) -> Run:
-    """The plain recipe."""
-    seconds: list[float] = []
-    objectives: list[float] = []
-    start = time.perf_counter()
-    for losses, _ in optimize_pixels(
-        content, objective, num_steps=num_steps, optimizer="adam", step_size=step_size, levels=1
-    ):
-        seconds.append(time.perf_counter() - start)
-        objectives.append(sum(losses.values()))
-    return Run(seconds=seconds, objectives=objectives)
+def measure_faces(content: Tensor, stylized: Tensor, finder: FaceFinder) -> float | None:
+    """How far a face has moved: median distance of its landmarks, in distances of its eyes.
+
+    Args:
+        content: (1, 3, H, W) in [0, 1].
+        stylized: Its result, of any size.
+        finder: Finds the faces in both.
+
+    Returns:
+        None: the content has no face. Infinity: it has one, and the result has none there.
+    """
+    faces = finder.find(content)
+    if not faces:
+        return None
+    wanted = _as_shares(faces[0], content)
+    scale = torch.tensor([content.shape[3], content.shape[2]], dtype=torch.float32)
+    found = [_as_shares(face, stylized) for face in finder.find(stylized)]
+    distances = [
+        float(((landmarks - wanted) * scale).norm(dim=1).median()) / faces[0].eye_distance
+        for landmarks in found
+    ]
+    return min(distances, default=float("inf"))
 
 
-def run_preset(
-    content: Tensor, style: Tensor, config: StyleTransferConfig, features: Extractor
-) -> Run:
-    """The preset; its pictures at full size are evaluated outside the clock."""
-    objective = StyleObjective(content, [style], [1.0], config, features)
-    seconds: list[float] = []
-    objectives: list[float] = []
-    for step in transfer_style(content, [style], config, features=features):
-        if step.image.shape == content.shape:
-            with torch.no_grad():
-                objectives.append(sum(float(t) for t in objective(step.image).values()))
-            seconds.append(step.seconds)
-    outside = _evaluation_seconds(objective, content)
-    seconds = [s - i * outside for i, s in enumerate(seconds)]
-    return Run(seconds=seconds, objectives=objectives)
+def _as_shares(face: Face, image: Tensor) -> Tensor:
+    return face.landmarks.cpu() / torch.tensor([image.shape[3], image.shape[2]])
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs both and prints the table."""
+    """Prints the table that was asked for."""
     argv = sys.argv[1:] if argv is None else argv
     if any(word.startswith("--peers") for word in argv):
         return style_peers.main(argv)
     args = _parser().parse_args(argv)
-    config = load_preset(args.preset, size=args.size)
-    content = images.to_tensor(images.load(args.content))
-    content = images.fit_long_side(content, config.size)
-    style = images.to_tensor(images.load(args.style))
-    features = load_features(
-        config.backbone,
-        config.layers,
-        pooling=config.pooling,  # pyright: ignore[reportArgumentType]
-        dtype=torch.float32,
-    )
-    preset = run_preset(content, style, config, features)
-    print(
-        f"preset {args.preset}: {config.num_steps} steps in {preset.seconds[-1]:.1f} s, "
-        f"objective {preset.objectives[-1]:.3f}",
-        flush=True,
-    )
-    dense = StyleObjective(content, [style], [1.0], config, features, loss=dense_loss)
-    recipe = run_recipe(content, dense, num_steps=args.steps, step_size=args.step_size)
-    print(
-        f"plain recipe: {args.steps} steps in {recipe.seconds[-1]:.1f} s, "
-        f"objective {recipe.objectives[-1]:.3f}"
-    )
-    for share in (1.0, 0.5, 0.25, 0.125):
-        print("  " + _comparison(preset, recipe, round(args.steps * share)))
+    return print_faces(Path(args.results)) if args.faces else print_costs(args)
+
+
+def print_faces(results: Path) -> int:
+    """How far the faces of the stored examples have moved."""
+    finder = load_face_finder()
+    print("| content | style | landmarks moved, % of the eye distance |\n|---|---|--:|")
+    for path in sorted(results.glob("*__*.png")):
+        content, _, style = path.stem.partition("__")
+        source = images.to_tensor(images.load(EXAMPLES / f"{content}.jpg"))
+        moved = measure_faces(source, images.to_tensor(images.load(path)), finder)
+        if moved is not None:
+            print(f"| {content} | {style} | {100 * moved:.1f} |", flush=True)
     return 0
 
 
-def _comparison(preset: Run, recipe: Run, step: int) -> str:
-    objective = recipe.objectives[step - 1]
-    mine = preset.seconds_to(objective)
-    theirs = recipe.seconds[step - 1]
-    if mine is None:
-        return f"step {step:4d}: objective {objective:.3f} in {theirs:.1f} s; preset: not reached"
-    return (
-        f"step {step:4d}: objective {objective:.3f} in {theirs:.1f} s; preset in {mine:.1f} s, "
-        f"1/{theirs / mine:.1f} of the time"
-    )
-
-
-def _evaluation_seconds(objective: StyleObjective, image: Tensor) -> float:
-    start = time.perf_counter()
-    with torch.no_grad():
-        objective(image)
-    return time.perf_counter() - start
-
-
-def _centres(height: int, width: int) -> Tensor:
-    """Cell centres in [0, 1], (H * W, 2)."""
-    rows = (torch.arange(height) + 0.5) / height
-    columns = (torch.arange(width) + 0.5) / width
-    return torch.cartesian_prod(rows, columns)
+def print_costs(args: argparse.Namespace) -> int:
+    """Seconds of a step by size, and of the whole run."""
+    changes = {} if args.size is None else {"size": args.size}
+    config = load_preset(args.preset, **changes)
+    content = images.to_tensor(images.load(args.content))
+    style = images.to_tensor(images.load(args.style))
+    if config.compare == "hypercolumns":
+        print(
+            "| size | seconds a step | network | style | content | rest |\n"
+            "|--:|--:|--:|--:|--:|--:|"
+        )
+        for size, _ in config.stages:
+            c = measure_costs(content, style, config, size)
+            parts = " | ".join(
+                f"{part / c.step:.0%}" for part in (c.network, c.style, c.content, c.rest)
+            )
+            print(f"| {c.size} | {c.step:.2f} | {parts} |", flush=True)
+    first = last = None
+    for last in transfer_style(content, [style], config):
+        first = first or last
+    if first is None or last is None:
+        return 1
+    answer = {
+        "preset": args.preset,
+        "size": config.size,
+        "steps": last.total,
+        "threads": torch.get_num_threads(),
+        "first_step_seconds": round(first.seconds, 2),
+        "seconds": round(last.seconds, 1),
+    }
+    print(json.dumps(answer))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cxdemo bench style", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m cxdemo bench style",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--content", default=str(EXAMPLES / "portrait_monalisa.jpg"))
     parser.add_argument("--style", default=str(EXAMPLES / "painting_starry_night.jpg"))
     parser.add_argument("--preset", default="fast")
-    parser.add_argument("--size", type=int, default=256, help="long side, pixels")
-    parser.add_argument("--steps", type=int, default=300, help="of the plain recipe")
-    parser.add_argument("--step-size", type=float, default=0.02, help="of the plain recipe's Adam")
+    parser.add_argument("--size", type=int, help="long side, pixels; the preset's own if not given")
+    parser.add_argument("--faces", action="store_true", help="measure the stored examples' faces")
+    parser.add_argument("--results", default=str(EXAMPLES / "results"), help="folder for --faces")
     return parser
 
 

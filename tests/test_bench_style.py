@@ -1,0 +1,52 @@
+"""The measures of `bench style`, on faces that are moved by a known distance."""
+
+import pytest
+import torch
+
+from cxdemo.bench import style as bench
+from cxdemo.faces import Face
+
+
+class FakeFinder:
+    """Finds a face where the mean of the picture says: its landmarks are a square of points."""
+
+    def __init__(self, *found):
+        self.found = iter(found)
+
+    def find(self, image):
+        return next(self.found)
+
+
+def face(offset, height, width):
+    """Eyes 20 % of the width apart, all landmarks moved right by some pixels."""
+    landmarks = torch.rand(468, 2, generator=torch.Generator().manual_seed(0))
+    landmarks[[33, 133]], landmarks[[362, 263]] = torch.tensor([0.4, 0.4]), torch.tensor([0.6, 0.4])
+    landmarks = landmarks * torch.tensor([width, height]) + torch.tensor([offset, 0.0])
+    return Face(box=(0, 0, 1, 1), score=1.0, landmarks=landmarks)
+
+
+def test_the_distance_of_landmarks_is_in_eye_distances_whatever_the_size():
+    content, stylized = torch.zeros(1, 3, 100, 200), torch.zeros(1, 3, 50, 100)
+    finder = FakeFinder([face(0, 100, 200)], [face(2, 50, 100)])  # 4 pixels of the content, eyes 40
+    assert bench.measure_faces(content, stylized, finder) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_the_nearest_face_of_the_result_counts_and_a_lost_one_is_infinitely_far():
+    content = torch.zeros(1, 3, 100, 200)
+    faces = [face(40, 100, 200), face(2, 100, 200)]
+    assert bench.measure_faces(
+        content, content, FakeFinder([face(0, 100, 200)], faces)
+    ) == pytest.approx(0.05, rel=1e-4)
+    lost = bench.measure_faces(content, content, FakeFinder([face(0, 100, 200)], []))
+    assert lost == float("inf")
+    assert bench.measure_faces(content, content, FakeFinder([])) is None
+
+
+def test_a_step_is_taken_apart_and_the_run_is_timed(capsys):
+    assert bench.main(["--size", "64"]) == 0
+    table, answer = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    (row,) = [line for line in table.splitlines() if line.startswith("| 64 |")]
+    shares = [int(cell.strip(" %")) for cell in row.split("|")[3:7]]
+    assert 90 <= sum(shares) <= 200  # each part was timed alone
+    assert '"steps": 140' in answer
+    assert '"size": 64' in answer
