@@ -1,7 +1,7 @@
 """Examples that are one click from a finished result, and the command that computes them.
 
 `python -m cxdemo.ui.examples` makes those results again that are missing, or whose settings or
-pictures have changed since; names after it choose which, `--all` takes all.
+pictures have changed since, and the sheet of all; names after it choose which, `--all` takes all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ from cxdemo import images
 from cxdemo.images import SETTINGS_KEY
 from cxdemo.pipelines.style_transfer import StyleTransferConfig, load_preset
 from cxdemo.ui.context import Context, default_context
+from cxdemo.ui.picture_cards import crop
 from cxdemo.ui.style_run import StyleRun, read_settings
 
 PICTURES = Path(__file__).resolve().parent.parent / "examples"
 RESULTS = PICTURES / "results"
+SHEET = PICTURES / "overview" / "style_transfer.jpg"
+GAP = 6  # pixels between two pictures on the sheet
+CELL = 320  # pixels of a cell's height on the sheet
 POINTS_KEPT = 60  # of the loss curve, in the metadata of a result
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,7 +43,7 @@ class Example:
     title: str
     content: str
     style: str
-    preset: str = "fast"
+    preset: str = "fine"
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,6 +76,11 @@ EXAMPLES = (
     ),
     Example(title="Cat, Great Wave", content="photo_cat_chelsea", style="painting_great_wave"),
     Example(
+        title="City at night, Starry Night",
+        content="photo_city_night",
+        style="painting_starry_night",
+    ),
+    Example(
         title="Astronaut, Girls at the Piano",
         content="portrait_astronaut",
         style="painting_renoir_girls_at_piano",
@@ -85,12 +95,7 @@ EXAMPLES = (
         content="portrait_einstein_1927",
         style="painting_arcimboldo_librarian",
     ),
-    Example(
-        title="Mountain, Starry Night", content="photo_mountain", style="painting_starry_night"
-    ),
-    Example(
-        title="Parrot, Composition VIII", content="photo_parrot", style="painting_kandinsky_viii"
-    ),
+    Example(title="Mountain, Ejiri", content="photo_mountain", style="painting_hokusai_ejiri"),
     Example(title="Dog, The Kiss", content="photo_dog", style="painting_klimt_kiss"),
 )
 
@@ -133,6 +138,7 @@ def open_example(example: Example, *, folder: Path = RESULTS) -> StyleRun:
         index=stored["steps_taken"],
         total=read.config.num_steps,
         seconds=stored["seconds"],
+        made=stored.get("made"),
     )
 
 
@@ -175,9 +181,34 @@ def make_result(example: Example, ctx: Context, *, folder: Path = RESULTS) -> It
         (step, {name: round(value, 4) for name, value in terms.items()})
         for step, terms in [*run.history[:-1:stride], run.history[-1]]
     ]
-    settings = json.dumps({**run.settings(), "key": example.key, "losses": losses})
+    settings = json.dumps(
+        {**run.settings(), "key": example.key, "losses": losses, "made": str(date.today())}
+    )
     folder.mkdir(parents=True, exist_ok=True)
     images.save_png(run.image, result_of(example, folder=folder), metadata={SETTINGS_KEY: settings})
+
+
+def draw_sheet() -> Image.Image:
+    """All finished examples in two columns, each a content above its style, and the result."""
+    cells = [_draw_cell(run) for _, run in finished_examples()]
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
+    width = max(sum(cell.width for cell in row) + GAP * (len(row) - 1) for row in rows)
+    sheet = Image.new("RGB", (width, len(rows) * (CELL + GAP) - GAP), "white")
+    for index, row in enumerate(rows):
+        left = 0
+        for cell in row:
+            sheet.paste(cell, (left, index * (CELL + GAP)))
+            left += cell.width + GAP
+    return sheet
+
+
+def _draw_cell(run: StyleRun) -> Image.Image:
+    small = (CELL - GAP) // 2
+    cell = Image.new("RGB", (small + GAP + CELL * 3 // 2, CELL), "white")
+    cell.paste(crop(run.content, small, small), (0, 0))
+    cell.paste(crop(run.styles[0], small, small), (0, small + GAP))
+    cell.paste(crop(run.image or run.content, CELL * 3 // 2, CELL), (small + GAP, 0))
+    return cell
 
 
 def stale_examples(*, folder: Path = RESULTS) -> list[Example]:
@@ -200,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for run in make_result(example, ctx):
             if run.index % 20 == 0 or run.finished:
                 _LOGGER.info("%s: step %d of %d", example.name, run.index, run.total)
+    draw_sheet().save(SHEET, quality=88)
 
 
 if __name__ == "__main__":

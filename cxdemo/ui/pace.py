@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from cxdemo.features import LAYERS
-from cxdemo.pipelines.style_transfer import StyleTransferConfig
+from cxdemo.pipelines.style_transfer import StyleTransferConfig, stage_work
 
 # Seconds for a unit of work of a 2-core machine, everything else included, before anything was
 # measured: a multiply-add of a style transfer, a pixel of a small picture times networks.
@@ -155,41 +154,21 @@ class Forecast:
         return len(self._stages) - 1
 
 
-def style_stages(config: StyleTransferConfig, *, styles: int = 1) -> list[Stage]:
-    """The stages of a style transfer; work in multiply-adds, forward and backward."""
+def style_stages(
+    config: StyleTransferConfig, *, styles: int = 1, aspect: float = ASPECT
+) -> list[Stage]:
+    """The stages of a style transfer; work in multiply-adds, forward and backward.
+
+    Args:
+        config: The settings.
+        styles: How many style pictures there are.
+        aspect: Short side of the content by its long side.
+    """
+    sizes = [size for size, _ in config.stages_of(aspect)]
+    work = stage_work(config, aspect, styles=styles)
     return [
-        Stage("style", side, steps, 3 * _forward(config, side * side * ASPECT, styles))
-        for side, steps in config.stages
+        Stage("style", size, steps, each) for size, (steps, each) in zip(sizes, work, strict=True)
     ]
-
-
-def _forward(config: StyleTransferConfig, pixels: float, styles: int) -> float:
-    matching = styles * _matching(config, config.style_layers, pixels)
-    return _convolving(config, pixels) + matching + _matching(config, config.content_layers, pixels)
-
-
-def _convolving(config: StyleTransferConfig, pixels: float) -> float:
-    work, channels = 0.0, 3
-    table = LAYERS[config.backbone]
-    deepest = max(list(table).index(name) for name in config.layers)
-    for layer in list(table.values())[: deepest + 1]:
-        work += 9 * channels * layer.channels * pixels / layer.stride**2
-        channels = layer.channels
-    return work
-
-
-def _matching(config: StyleTransferConfig, names: Sequence[str], pixels: float) -> float:
-    """All pairs of positions, for each layer or for the layers together."""
-    table = LAYERS[config.backbone]
-    layers = [table[name] for name in names]
-    groups = [layers] if config.combine == "concatenate" else [[layer] for layer in layers]
-    work = 0.0
-    for group in groups:
-        positions = pixels / group[0].stride ** 2
-        while config.max_positions and positions > config.max_positions:
-            positions /= 4
-        work += positions**2 * sum(layer.channels for layer in group)
-    return work
 
 
 def say_duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from cxdemo.pipelines.style_transfer import StyleTransferConfig
 from cxdemo.ui.pace import LONG, say_duration, say_left
+from cxdemo.ui.picture_cards import square, to_data_url
 from cxdemo.ui.style_run import StyleRun
 
 
@@ -49,6 +50,9 @@ def tell_progress(run: StyleRun | None, *, stopped: bool = False) -> str:
     share = run.index / run.total
     size = f" · {run.image.width} × {run.image.height} px" if run.image else ""
     network = run.config.backbone.upper()
+    if run.made:
+        said = f"<b>Stored result</b>, made on {run.made}: {run.total} steps in {run.seconds:.0f} s"
+        return _bar(share, f"{said}{size} · {network}", "done")
     if run.finished:
         said = f"<b>Done</b> · {run.total} steps in {run.seconds:.0f} s · loss {run.loss:.2f}"
         return _bar(share, f"{said}{size} · {network}", "done", run.notice)
@@ -58,6 +62,24 @@ def tell_progress(run: StyleRun | None, *, stopped: bool = False) -> str:
         return _bar(share, f"{said} · loss {run.loss:.2f}{size} · {network}", "idle", run.notice)
     said += f"{say_left(run.seconds_left)} · loss {run.loss:.2f}"
     return _bar(share, said, "running", run.notice)
+
+
+def tell_pair(run: StyleRun | None, *, stale: bool = False) -> str:
+    """The pictures that the result is of; where the inputs have changed since, that it is old."""
+    if run is None:
+        return ""
+    pictures = [("Content", run.content), *(("Style", style) for style in run.styles)]
+    shown = " ".join(
+        f'<img src="{to_data_url(square(picture, 56))}" alt="{name}">' for name, picture in pictures
+    )
+    said = "The result below is of these pictures."
+    if stale:
+        said = (
+            "The pictures or settings have changed: the result below is still of these. "
+            "<b>Press Run to paint anew.</b>"
+        )
+    mood = " cx-stale" if stale else ""
+    return f'<div class="cx-pair-of{mood}" role="status">{shown}<span>{said}</span></div>'
 
 
 def _bar(share: float, said: str, state: str, notice: str | None = None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from cxdemo import images, options
 from cxdemo.checkpoints import CheckpointError, find_checkpoint
@@ -31,6 +31,7 @@ STYLE_WEIGHTS = Option(
     minimum=0.0,
     maximum=1000.0,
 )
+SAME_LEVELS = 4  # of 255, by which a picture that was encoded again may differ from itself
 PREVIEW = 512  # pixels of a preview's long side
 
 Box = tuple[float, float, float, float]
@@ -45,6 +46,7 @@ class StyleRun(Live):
         styles: What it is painted like.
         shares: Weight of each style.
         config: The settings asked for; once begun, those in use.
+        made: Date of a stored result, such as "2026-11-25"; None for one that runs here.
     """
 
     content: Image.Image
@@ -57,6 +59,7 @@ class StyleRun(Live):
     total: int = 0
     seconds: float = 0.0
     notice: str | None = None
+    made: str | None = None
     _explanation: Any = None
     _folder: Path | None = None
 
@@ -85,7 +88,8 @@ class StyleRun(Live):
     @property
     def stages(self) -> list[Stage]:
         """What it has to do, for an estimate."""
-        return style_stages(self.config, styles=len(self.styles))
+        aspect = min(self.content.size) / max(self.content.size)
+        return style_stages(self.config, styles=len(self.styles), aspect=aspect)
 
     @property
     def taken(self) -> float:
@@ -101,6 +105,25 @@ class StyleRun(Live):
     def loss(self) -> float:
         """The last value of the objective."""
         return sum(self.history[-1][1].values()) if self.history else 0.0
+
+    def belongs_to(
+        self,
+        content: Image.Image | None,
+        styles: Sequence[Image.Image],
+        shares: Sequence[float],
+        config: StyleTransferConfig,
+    ) -> bool:
+        """Whether the result is of these pictures, encoded again or not, and these settings."""
+        return (
+            content is not None
+            and len(styles) == len(self.styles)
+            and _shares_of(shares) == _shares_of(self.shares)
+            and replace(config, backbone=self.config.backbone) == self.config
+            and all(
+                _look_alike(a, b)
+                for a, b in zip((content, *styles), (self.content, *self.styles), strict=True)
+            )
+        )
 
     def preview(self) -> Image.Image:
         """What there is so far, always at one size, so that the page stays still."""
@@ -130,9 +153,9 @@ class StyleRun(Live):
         """
         if self.image is None:
             raise ValueError("There is no result to explain yet: press Run or choose an example.")
-        if self._explanation is None:
-            self._explanation = self._prepare_explanation(ctx, self.image)
-        explanation = self._explanation
+        explanation = self._explanation or self._prepare_explanation(ctx, self.image)
+        if self.finished or self.over:
+            self._explanation = explanation  # until then the picture still changes
         row, column = explanation.cell(x, y)
         rows, columns = explanation.grid
         box = (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)
@@ -168,6 +191,19 @@ class StyleRun(Live):
         images.save_picture(self.image, png, settings=self.settings())
         sidecar.write_text(settings, encoding="utf-8")
         return png, sidecar
+
+
+def _shares_of(weights: Sequence[float]) -> list[float]:
+    return [round(weight / sum(weights), 3) for weight in weights]
+
+
+def _look_alike(a: Image.Image, b: Image.Image) -> bool:
+    """Whether two pictures are one, but for what an encoder loses."""
+    if a.size != b.size:
+        return False
+    small = [p.convert("RGB").resize((16, 16), Image.Resampling.BOX) for p in (a, b)]
+    worst = ImageStat.Stat(ImageChops.difference(small[0], small[1])).extrema
+    return max(high for _, high in worst) <= SAME_LEVELS
 
 
 def load_backbone(

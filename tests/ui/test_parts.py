@@ -86,7 +86,7 @@ def work(config, **more):
 
 def test_work_grows_with_size_and_steps_and_styles():
     small, large = (work(load_preset("fast", size=size)) for size in (128, 256))
-    assert 2 < large / small < 16
+    assert 1.2 < large / small < 16
     config = PRESETS["fast"]
     assert work(config, styles=2) > work(config)
     assert work(PRESETS["paper"]) > 3 * work(config)

@@ -1,5 +1,6 @@
 """The tab's wiring, with pipelines that answer at once."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,46 @@ def test_missing_pictures_are_said_before_anything_runs(ctx, style):
     driver.set(content=style)
     with pytest.raises(gr.Error, match="Choose a style picture"):
         begin(driver.values)
+
+
+def test_a_picture_that_is_too_narrow_is_said_before_anything_runs(driver, style):
+    driver.set(content=style.resize((1600, 100))).option(size=256)
+    with pytest.raises(gr.Error, match=r"16 times as long .* size of 512 or more"):
+        driver.events["begin_style"].fn(driver.values)
+
+
+def test_a_result_says_which_pictures_it_is_of_and_when_they_changed(driver, content, style):
+    driver.run()
+    told = driver.html("cx-result-of")
+    assert told.count("<img") == 2
+    assert "cx-stale" not in told
+    driver.values |= {c: v for c, v in driver.shown.items() if isinstance(c, gr.State)}
+    tell = driver.events["tell_whose_result"].fn
+    assert "cx-stale" not in tell(driver.values)
+
+    buffer = io.BytesIO()
+    content.save(buffer, "WEBP", quality=90)  # what a page may hand back
+    driver.set(content=Image.open(buffer).convert("RGB"))
+    assert "cx-stale" not in tell(driver.values)
+    for changes in ({"content": style}, {"style_picture": content}):
+        driver.set(**changes)
+        stale = tell(driver.values)
+        assert "cx-stale" in stale
+        assert stale.count("<img") == 2
+        assert "Press Run" in stale
+        driver.set(content=content, style_picture=style)
+    driver.option(style_strength=2.0)
+    assert "cx-stale" in tell(driver.values)
+    driver.option(size="nonsense")
+    assert "cx-stale" in tell(driver.values)
+
+
+def test_a_new_run_no_longer_explains_the_old_pictures(driver):
+    driver.run()
+    driver.shown |= driver.events["begin_style"].fn(driver.values)
+    for name in ("cx-why-result", "cx-why-style"):
+        assert driver.html(name) is None
+    assert driver.html("cx-why-told") == ""
 
 
 def test_several_styles_with_weights_reach_the_pipeline(ctx, content, style):

@@ -15,7 +15,12 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.options import options_of
-from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
+from cxdemo.pipelines.style_transfer import (
+    PRESETS,
+    StyleTransferConfig,
+    check_sides,
+    load_preset,
+)
 from cxdemo.ui import examples, match_overlay, picture_cards
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
@@ -25,12 +30,12 @@ from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.pace import Paces, paces_of, style_stages
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
 from cxdemo.ui.style_api import add_endpoints
-from cxdemo.ui.style_progress import tell_estimate, tell_progress
+from cxdemo.ui.style_progress import tell_estimate, tell_pair, tell_progress
 from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
 from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(StyleTransferConfig)
-PRESET_NAMES = {"fast": "Fast", "paper": "Paper", "authors": "Authors' settings"}
+PRESET_NAMES = {"fast": "Fast", "fine": "Fine", "paper": "Paper", "authors": "Authors' settings"}
 LARGEST = int(OPTIONS["size"].maximum or 1024)  # pixels; more of an upload is never used
 REFRESH = 0.3  # seconds between two updates of the page
 
@@ -52,6 +57,7 @@ class Page:
     run: gr.Button
     stop: gr.Button
     status: gr.HTML
+    pair: gr.HTML
     views: gr.Tabs
     live: gr.Image
     compare: gr.ImageSlider
@@ -75,8 +81,8 @@ class Page:
     def outputs(self) -> list[Any]:
         """What a run writes."""
         return [
-            self.run, self.stop, self.status, self.views, self.live, self.compare, self.result,
-            self.matched, self.told, self.curve, self.png, self.json, self.state,
+            self.run, self.stop, self.status, self.pair, self.views, self.live, self.compare,
+            self.result, self.matched, self.told, self.curve, self.png, self.json, self.state,
         ]  # fmt: skip
 
 
@@ -101,6 +107,7 @@ def build(ctx: Context) -> None:
     _wire_pickers(page, strips)
     _wire_settings(page, paces_of(ctx.device), upload)
     _wire_run(page, ctx)
+    _wire_inputs(page)
     _wire_views(page, ctx)
     _wire_examples(page, cards, shown)
     add_endpoints(ctx)
@@ -195,6 +202,7 @@ def _build_results(first: StyleRun | None) -> dict[str, Any]:
     value = result_values(first) if first else {}
     made: dict[str, Any] = {"state": gr.State(first, time_to_live=3600)}
     made["status"] = gr.HTML(value.get("status", ""), elem_id="cx-progress")
+    made["pair"] = gr.HTML(value.get("pair", ""), elem_id="cx-result-of")
     with gr.Tabs(elem_id="cx-views", overflow_behavior="wrap") as made["views"]:
         with gr.Tab("Result", id="live"):
             made["live"] = gr.Image(
@@ -375,7 +383,9 @@ def _wire_run(page: Page, ctx: Context) -> None:
             [values[style] for style in page.styles], [values[weight] for weight in page.weights]
         )
         config = read_controls(values, page.controls)
-        return StyleRun(content=values[page.content], styles=styles, shares=shares, config=config)
+        content = values[page.content]
+        check_sides(content.size, [style.size for style in styles], config)
+        return StyleRun(content=content, styles=styles, shares=shares, config=config)
 
     def begin(values: Mapping[Any, Any]) -> Updates:
         job = prepare(values)
@@ -386,6 +396,10 @@ def _wire_run(page: Page, ctx: Context) -> None:
             page.views: gr.Tabs(selected="live"),
             page.live: job.preview(),
             page.status: tell_progress(job),
+            page.pair: tell_pair(job),
+            page.result: None,
+            page.matched: None,
+            page.told: "",
             page.state: job,
         }
 
@@ -417,6 +431,34 @@ def _wire_run(page: Page, ctx: Context) -> None:
     ).success(readable(run), page.state, page.outputs, api_name="run_style", **PRIVATE)
     page.stop.click(
         readable(stop), page.state, page.outputs, api_name="stop_style", queue=False, **PRIVATE
+    )
+
+
+def _wire_inputs(page: Page) -> None:
+    def tell_whose(values: Mapping[Any, Any]) -> str:
+        job = values[page.state]
+        if job is None:
+            return ""
+        try:
+            styles, shares = choose_styles(
+                [values[style] for style in page.styles],
+                [values[weight] for weight in page.weights],
+            )
+            fits = job.belongs_to(
+                values[page.content], styles, shares, read_controls(values, page.controls)
+            )
+        except ValueError:
+            fits = False
+        return tell_pair(job, stale=not fits)
+
+    gr.on(
+        [component.change for component in page.inputs if component is not page.preset],
+        tell_whose,
+        {*page.inputs, page.state},
+        page.pair,
+        api_name="tell_whose_result",
+        trigger_mode="always_last",
+        **PRIVATE,
     )
 
 
@@ -454,6 +496,7 @@ def result_values(job: StyleRun) -> dict[str, Any]:
     png, sidecar = job.save()
     return {
         "status": tell_progress(job, stopped=job.stopped),
+        "pair": tell_pair(job),
         "live": str(png),
         "compare": (job.before(), picture),
         "result": match_overlay.enlarge(picture),
