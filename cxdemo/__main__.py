@@ -76,7 +76,7 @@ def run_fetch(args: argparse.Namespace) -> int:
 
 def run_bench(args: argparse.Namespace) -> int:
     """Runs a benchmark; its own flags follow its name."""
-    from cxdemo.bench import core, super_resolution
+    from cxdemo.bench import core, load, super_resolution
     from cxdemo.bench import lab as lab_bench
     from cxdemo.bench import match as match_bench
     from cxdemo.bench import style as style_bench
@@ -84,6 +84,7 @@ def run_bench(args: argparse.Namespace) -> int:
     benches = {
         "core": core.main,
         "lab": lab_bench.main,
+        "load": load.main,
         "match": partial(match_bench.main, handler=_answer_clicks),
         "sr": super_resolution.main,
         "style": style_bench.main,
@@ -121,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_parser(commands)
 
     bench = commands.add_parser("bench", help="measure speed and memory", add_help=False)
-    bench.add_argument("what", choices=("core", "lab", "match", "sr", "style"))
+    bench.add_argument("what", choices=("core", "lab", "load", "match", "sr", "style"))
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="flags of the benchmark")
     bench.set_defaults(command=run_bench)
     return parser

@@ -59,9 +59,9 @@ def test_a_race_can_be_stopped_while_another_tab_works(visit):
     expect(table).to_be_visible(timeout=SLOW)  # a click's answer does not wait for the race
     page.get_by_role("tab", name="Loss lab").click()
     page.locator("#cx-mis-stop").click()
-    expect(page.locator("#cx-mis-status")).to_contain_text("Stopped at step", timeout=SLOW)
+    expect(page.locator("#cx-mis-status")).to_contain_text("Stopped at step")
+    expect(page.locator("#cx-mis-run")).to_be_enabled(timeout=SLOW)  # its files are written
     expect(page.locator("#cx-mis-race .cxl-verdict")).to_be_visible()
-    expect(page.locator("#cx-mis-run")).to_be_enabled()
 
 
 def test_another_scene_shows_at_once_and_what_cannot_be_is_said(visit):

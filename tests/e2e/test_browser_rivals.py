@@ -43,7 +43,8 @@ def test_a_pair_shows_its_results_then_a_live_run_is_watched_and_stopped(visit):
     expect(cards.last).to_contain_text("step", timeout=SLOW)
     page.locator("#cx-riv-stop").click()
     expect(page.locator("#cx-riv-status")).to_contain_text("Stopped", timeout=SLOW)
-    expect(page.locator("#cx-riv-gif")).to_be_visible()  # the files are those of this run
+    files = page.locator("#cx-riv-gif")  # those of this run, which writes them when it ends
+    expect(files).to_be_visible(timeout=SLOW)
     with page.expect_download() as download:
         page.locator("#cx-riv-json").click()
     stored = json.loads(Path(download.value.path()).read_text())

@@ -1,0 +1,163 @@
+"""Handlers and runs that wait for their turn."""
+
+import asyncio
+import os
+import sys
+import threading
+
+import pytest
+
+from cxdemo.ui import turns
+from cxdemo.ui.lanes import Lane, Refused, Visitor
+from cxdemo.ui.live_run import follow
+from cxdemo.ui.live_state import Live
+from cxdemo.ui.pace import Stage
+from cxdemo.ui.visitors import Visitors, WatchStreams, stream_name
+
+
+class Run(Live):
+    """Three steps."""
+
+    taken, total = 0, 3
+
+    @property
+    def stages(self):
+        return [Stage("test", 1, self.total, 1.0)]
+
+    @property
+    def finished(self):
+        return self.taken == self.total
+
+    def steps(self, ctx):
+        while not self.finished and not self.stopped:
+            self.taken += 1
+            yield self
+
+
+@pytest.fixture
+def lanes(monkeypatch):
+    """Lanes of this test alone, and who listens."""
+    visitors = Visitors()
+    long = Lane(width=1, each=1, room=2, listening=visitors.listening)
+    quick = Lane(width=2, heavy=1, listening=visitors.listening)
+    monkeypatch.setattr(turns, "LONG", long)
+    monkeypatch.setattr(turns, "QUICK", quick)
+    monkeypatch.setattr(turns, "LOOK", 0.01)
+    return long, quick
+
+
+def watch(run, ctx):
+    return follow(
+        run, ctx, "test", status="status", every=0, progress=lambda: {"at": run.taken},
+        result=lambda: {"end": run.taken, "stopped": run.stopped},
+    )  # fmt: skip
+
+
+def test_a_run_goes_through_its_turn_and_frees_it(ctx, lanes):
+    run = Run()
+    assert list(watch(run, ctx)) == [{"at": 1}, {"at": 2}, {"end": 3, "stopped": False}]
+    assert run.over
+    assert len(lanes[0]) == 0
+
+
+def test_a_run_that_waits_shows_its_place_and_can_be_stopped(ctx, lanes):
+    ahead = lanes[0].enter(Visitor("ahead"), seconds=lambda: 70.0)
+    run = Run()
+    updates = watch(run, ctx)
+    assert "Next in line, about 70 s." in next(updates)["status"]
+    run.stopped = True
+    assert list(updates) == [{"end": 0, "stopped": True}]
+    lanes[0].leave(ahead)
+    assert len(lanes[0]) == 0
+
+
+def test_a_run_without_a_place_leaves_the_page_usable_and_says_why(ctx, lanes):
+    for name in "abc":
+        lanes[0].enter(Visitor(name))
+    updates = watch(Run(), ctx)
+    assert next(updates) == {"end": 0, "stopped": True}
+    with pytest.raises(Refused, match="The line is full: 2 runs are waiting"):
+        next(updates)
+
+
+def test_a_page_that_is_closed_frees_the_turn(ctx, lanes):
+    run = Run()
+    updates = watch(run, ctx)
+    next(updates)
+    updates.close()
+    assert run.over
+    assert len(lanes[0]) == 0
+
+
+def test_a_run_that_fails_frees_the_turn(ctx, lanes):
+    run = Run()
+    run.steps = lambda ctx: iter(["step", 1 / 0])
+    with pytest.raises(ZeroDivisionError):
+        list(watch(run, ctx))
+    assert len(lanes[0]) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one priority a process")
+def test_long_work_has_one_thread_of_lower_priority():
+    def work():
+        for _ in range(3):
+            yield threading.get_ident(), os.getpriority(os.PRIO_PROCESS, 0)
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    found = list(turns.humbly(work()))
+    assert len(set(found)) == 1
+    assert found[0] == (found[0][0], min(19, own + turns.LOW))
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_quick_handlers_hold_a_turn_only_while_they_compute(lanes):
+    _, quick = lanes
+
+    def answer(x: int) -> int:
+        assert len(quick) == 1
+        return 2 * x
+
+    def count():
+        for i in range(2):
+            assert len(quick) == 1
+            yield i
+
+    assert turns.quickly(answer)(21) == 42
+    items = turns.quickly(count, heavy=True)()
+    assert next(items) == 0
+    assert len(quick) == 0
+    assert list(items) == [1]
+
+
+def test_what_takes_a_moment_has_no_line(ctx, lanes):
+    lanes[0].enter(Visitor("somebody"))
+    turns.paces_of("cpu").observe(Stage("test", 1, 3, 1.0), 3, 3.0)
+    run = Run()
+    updates = turns.take_turn(run, ctx, "test", waiting=str, work=iter("ab"), often_small=True)
+    assert list(updates) == ["a", "b"]
+
+
+def test_streams_tell_who_listens():
+    visitors, told = Visitors(), []
+    visitors.tell(lambda: told.append(1))
+    page, nobody, direct = Visitor("a", ("a", "e")), Visitor("b", ("b",)), Visitor("c")
+    assert visitors.listening(nobody)  # nobody watches yet
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append([visitors.listening(visitor) for visitor in (page, nobody, direct)])
+
+    watched = WatchStreams(app, visitors)
+    for path, query in (
+        ("/gradio_api/queue/data", b"session_hash=a"),
+        ("/sub/gradio_api/heartbeat/a", b""),
+        ("/gradio_api/call/stylize/e", b""),
+        ("/gradio_api/call/v2/stylize/e", b""),
+        ("/config", b"session_hash=a"),
+    ):
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
+        asyncio.run(watched(scope, None, None))
+    assert seen == [[True, False, True]] * 4 + [[False, False, True]]
+    assert len(told) == 8
+    assert not visitors.listening(page)
+    assert stream_name({"type": "lifespan"}) is None
