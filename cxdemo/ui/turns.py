@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from cxdemo.ui.context import Context
@@ -35,6 +36,8 @@ SMALL = 4.0  # seconds; a run that takes no longer is quick work
 LOOK = 1.0  # seconds between two looks at a place in line
 LOW = 5  # of niceness: quick work gets three times the share of a long run, and no run starves
 
+_IN_TURN: contextvars.ContextVar[bool] = contextvars.ContextVar("in_turn", default=False)
+
 VISITORS = Visitors()
 QUICK = Lane(
     width=CORES + 1, heavy=max(1, CORES // 2), each=EACH, in_turn=True,
@@ -48,6 +51,8 @@ VISITORS.tell(LONG.notice)
 def quickly(handler: Handler, *, heavy: bool = False) -> Handler:
     """A handler that waits for a turn in the quick lane; a generator does so for each answer.
 
+    One that is called by another, which has a turn, needs none of its own.
+
     Args:
         handler: Plain or generator.
         heavy: Whether it computes for more than half a second or so.
@@ -59,7 +64,7 @@ def quickly(handler: Handler, *, heavy: bool = False) -> Handler:
 def _answer_quickly(handler: Callable[..., Any], heavy: bool) -> Callable[..., Any]:
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with QUICK.turn(current_visitor(), heavy=heavy):
+        with _quick_turn(current_visitor(), heavy=heavy):
             return handler(*args, **kwargs)
 
     return wrapped
@@ -77,11 +82,24 @@ def _quick_items(items: Iterator[Item], visitor: Visitor, *, heavy: bool) -> Ite
     """The items of an iterator, a turn for each."""
     end: Any = object()
     while True:
-        with QUICK.turn(visitor, heavy=heavy):
+        with _quick_turn(visitor, heavy=heavy):
             item = next(items, end)
         if item is end:
             return
         yield item
+
+
+@contextmanager
+def _quick_turn(visitor: Visitor, *, heavy: bool) -> Iterator[None]:
+    if _IN_TURN.get():
+        yield
+        return
+    with QUICK.turn(visitor, heavy=heavy):
+        token = _IN_TURN.set(True)
+        try:
+            yield
+        finally:
+            _IN_TURN.reset(token)
 
 
 def check_turn() -> None:

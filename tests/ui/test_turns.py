@@ -129,6 +129,12 @@ def test_quick_handlers_hold_a_turn_only_while_they_compute(lanes):
     assert list(items) == [1]
 
 
+def test_a_turn_within_a_turn_waits_for_nothing(lanes):
+    inner = turns.quickly(lambda: len(lanes[1]), heavy=True)
+    assert turns.quickly(lambda: (inner(), inner()), heavy=True)() == (1, 1)
+    assert len(lanes[1]) == 0
+
+
 def test_what_takes_a_moment_has_no_line(ctx, lanes):
     lanes[0].enter(Visitor("somebody"))
     turns.paces_of("cpu").observe(Stage("test", 1, 3, 1.0), 3, 3.0)
