@@ -29,7 +29,7 @@ def open_animation(path: Path) -> Film:
         width, height = file.size
         most = max(2, MAX_DECODED // (width * height))
         try:
-            most_peeked = min(_PEEKED, most) if file.format in images.ANIMATED else 1
+            most_peeked = min(_PEEKED, max(2, most // 10)) if file.format in images.ANIMATED else 1
             times = [_seconds(frame) for frame in _frames(file, name, most_peeked)]
         except (FilmError, images.ImageError):
             raise

@@ -10,7 +10,7 @@ from torch import Tensor
 from cxdemo.faces.align import PORTRAIT, Framing, Square, square_of
 from cxdemo.faces.finder import Face
 
-ACROSS, DOWN = 0.1, 0.05  # of the square's side, by which a face moves before the square does
+ACROSS, DOWN = 0.07, 0.05  # of the square's side, by which a face moves before the square does
 FRAMED = 0.18  # the same, within which a clip is left as it was framed
 ROUNDS = 100  # of smoothing; more make its way rounder
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import av
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
+from cxdemo.images import load
+from cxdemo.ui.examples import PICTURES
 from e2e.visit import SLOW, Visit
 
 pytestmark = pytest.mark.browser
@@ -23,12 +24,12 @@ def visit(browser, app):
 
 @pytest.fixture(scope="module")
 def ten_minutes(tmp_path_factory):
-    """600 seconds, one frame each, with sound nowhere."""
+    """600 seconds of a face, one frame each, with sound nowhere."""
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=1)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        picture = Image.new("RGB", (64, 64), (120, 90, 60))
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
+        picture = load(PICTURES / "portrait_astronaut.jpg").resize((128, 128))
         for _ in range(600):
             file.mux(stream.encode(av.VideoFrame.from_image(picture)))
         file.mux(stream.encode())
