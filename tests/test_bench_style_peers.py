@@ -11,6 +11,7 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.bench import style, style_peers
 from cxdemo.bench.style_peers import Painted
+from cxdemo.pipelines.style_rivals import RivalsConfig
 
 GREY = torch.full((1, 3, 40, 64), 0.5)
 
@@ -154,9 +155,12 @@ def test_gatys_paints_with_the_steps_that_were_asked_for(monkeypatch):
             yield {}, torch.full_like(image, i)
 
     monkeypatch.setattr(style_peers, "optimize_pixels", steps)
-    monkeypatch.setattr(style_peers, "build_objective", lambda *_: None)
-    assert float(style_peers.paint_gatys(GREY, GREY, num_steps=7).max()) == 6
-    assert asked == [(7, 1)]
+    monkeypatch.setattr(
+        style_peers, "build_objective", lambda *told: asked.append(told[3].style_strength)
+    )
+    config = RivalsConfig(style_strength=0.5)
+    assert float(style_peers.paint_gatys(GREY, GREY, num_steps=7, config=config).max()) == 6
+    assert asked == [0.5, (7, 1)]
 
 
 def test_the_sheet_has_each_picture_in_its_column(folder):
@@ -190,6 +194,7 @@ def test_the_command_takes_pairs_and_prints_the_chosen_rows(folder, monkeypatch,
     [
         (["--pair", "nothing", "photo_dog"], "There is no picture 'nothing'"),
         (["--methods", "Gatis"], "Expected methods out of ours, Gatys"),
+        (["--gatys-strength", "99"], "99"),
     ],
 )
 def test_what_is_not_there_is_named_before_anything_is_painted(

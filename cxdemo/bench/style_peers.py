@@ -103,11 +103,16 @@ class Painted:
 # ------------------------------------------------------------------------------------ who paints
 
 
-def build_painters(folder: Path, *, preset: str, gatys_steps: int) -> dict[str, Paint]:
+def build_painters(
+    folder: Path, *, preset: str, gatys_steps: int, gatys_strength: float = 1.0
+) -> dict[str, Paint]:
     """The methods that run here, by name; those whose package is missing are named on stderr."""
+    rivals = RivalsConfig(style_strength=gatys_strength)
     painters: dict[str, Paint] = {
         OURS: lambda content, style: paint_ours(content, style, preset=preset),
-        GATYS: lambda content, style: paint_gatys(content, style, num_steps=gatys_steps),
+        GATYS: lambda content, style: paint_gatys(
+            content, style, num_steps=gatys_steps, config=rivals
+        ),
     }
     try:
         return painters | load_feed_forward(folder)
@@ -127,13 +132,15 @@ def paint_ours(content: Tensor, style: Tensor, *, preset: str) -> Tensor:
     return last.image
 
 
-def paint_gatys(content: Tensor, style: Tensor, *, num_steps: int) -> Tensor:
+def paint_gatys(
+    content: Tensor, style: Tensor, *, num_steps: int, config: RivalsConfig | None = None
+) -> Tensor:
     """Gatys' objective (`gram_objective`) on plain pixels, by L-BFGS from the content.
 
     The style is brought to the content's long side, as for the rivals.
     """
-    size = max(content.shape[2:])
-    objective = build_objective("gram", content, images.fit_long_side(style, size), RivalsConfig())
+    style = images.fit_long_side(style, max(content.shape[2:]))
+    objective = build_objective("gram", content, style, config or RivalsConfig())
     *_, (_, last) = optimize_pixels(content, objective, num_steps=num_steps, levels=1)
     return last
 
@@ -368,7 +375,12 @@ def main(argv: list[str] | None = None) -> int:
     folder = check_folder(args.peers)
     pairs = [load_pair(*names, size=args.size) for names in args.pair or PAIRS]
     finished = find_finished(folder)
-    painters = build_painters(folder, preset=args.preset, gatys_steps=args.gatys_steps)
+    painters = build_painters(
+        folder,
+        preset=args.preset,
+        gatys_steps=args.gatys_steps,
+        gatys_strength=args.gatys_strength,
+    )
     known = [*painters, *FINISHED, *(peer.peer for peer in finished)]
     names = choose(list(dict.fromkeys(known)), args.methods)
     painters = {name: paint for name, paint in painters.items() if name in names}
@@ -408,6 +420,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--preset", default="fast", help="of ours; default: %(default)s")
     add("--size", type=int, default=256, help="long side, pixels; default: %(default)s")
     add("--gatys-steps", type=int, default=500, help="of L-BFGS; default: %(default)s, the paper's")
+    add("--gatys-strength", type=float, default=1.0, help="times its style; default: the paper's")
     add("--methods", nargs="+", help="only these, in this order; default: all")
     add("--keep", action="store_true", help="keep what others than us paint, in PEERS")
     add("--sheet", type=Path, help="PNG to write: a row for each pair, a column for each method")
