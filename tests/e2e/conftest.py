@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +60,9 @@ def _serve(log, *command):
         environment.pop(variable, None)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
+            [sys.executable, *command],
+            cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
     try:
         _wait_for(f"http://127.0.0.1:{port}/", process, log)
         yield App(f"http://127.0.0.1:{port}/", log)
@@ -71,6 +73,8 @@ def _serve(log, *command):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with suppress(ProcessLookupError):  # workers that outlive it
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")  # its event loop would be in the way of other tests

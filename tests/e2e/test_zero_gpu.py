@@ -6,7 +6,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "cxdemo" / "examples"
-PATIENCE = 300  # seconds
+PATIENCE = 900  # seconds; a worker gives way to everything else on the machine
 
 pytestmark = pytest.mark.slow
 
