@@ -170,8 +170,8 @@ def _errors(found: Tensor, portrait: Portrait) -> Tensor:
 def score(errors: Sequence[Tensor]) -> Score:
     """The figures of all pairs together."""
     every = torch.cat(list(errors))
-    within = [float((every <= limit).double().mean()) for limit in (0.2, 0.4)]
-    return Score(*within, float(every.median()))
+    close, right = (float((every <= limit).double().mean()) for limit in (0.2, 0.4))
+    return Score(close, right, float(every.median()))
 
 
 def score_layer(portraits: Sequence[Portrait], config: PatchSimilarityConfig) -> LayerScores:

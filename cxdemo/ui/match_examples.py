@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
@@ -19,7 +18,6 @@ from cxdemo.ui.match_session import HERE, Comparison, Place
 
 SHIFT = 16  # pixels; whole cells at every layer
 TURN = 25.0  # degrees
-NOISE = 28.0  # standard deviation, of 255
 SQUARE = 256  # pixels, of a picture that is changed
 
 
@@ -88,19 +86,10 @@ def mirror(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     return square, ImageOps.mirror(square)
 
 
-def roughen(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """A picture, and the same with noise of `NOISE`."""
-    square = ImageOps.fit(picture, (SQUARE, SQUARE), Image.Resampling.LANCZOS)
-    noise = np.random.default_rng(0).normal(0.0, NOISE, (SQUARE, SQUARE, 3))
-    levels = np.clip(np.asarray(square, dtype=float) + noise, 0, 255).round().astype(np.uint8)
-    return square, Image.fromarray(levels)
-
-
 CHANGES: dict[str, Callable[[Image.Image], tuple[Image.Image, Image.Image]]] = {
     "shifted": shift,
     "turned": turn,
     "mirrored": mirror,
-    "noisy": roughen,
 }
 
 MATCH_EXAMPLES = (
@@ -163,16 +152,6 @@ MATCH_EXAMPLES = (
         target="turned",
         place=(0.22, 0.4),
         changes={"layer": "conv4_2"},
-    ),
-    MatchExample(
-        name="noisy",
-        title="Noisy copy",
-        lesson="Noise hides fine texture: at conv2_2 four patches in ten find themselves, at "
-        "conv5_1 more than nine in ten do. The loss is only as good as its features.",
-        source="photo_chameleon",
-        target="noisy",
-        place=(0.5, 0.45),
-        changes={"layer": "conv5_1"},
     ),
     MatchExample(
         name="animals",

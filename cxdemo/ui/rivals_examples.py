@@ -72,9 +72,9 @@ PAIRS = (
         content="portrait_astronaut",
         style="painting_cassatt_summertime",
         note=(
-            "the hair and the suit. Gram and sliced Wasserstein spread the lake's greens and "
-            "blues over everything, and make the best painting here; the Contextual Loss keeps "
-            "the suit orange and takes less of the brush."
+            "the face. Gram and sliced Wasserstein keep it and paint the lake around it, the best "
+            "pictures here; patch matching and relaxed EMD put Cassatt's people into it; the "
+            "Contextual Loss keeps the suit orange but blotches the face."
         ),
     ),
     RivalPair(
@@ -83,9 +83,9 @@ PAIRS = (
         content="portrait_monalisa",
         style="portrait_curie_1927",
         note=(
-            "the colour. Curie's photograph is grey: Gram, sliced Wasserstein and relaxed EMD take "
-            "that, and the first two leave specks on the skin; the Contextual Loss keeps the face "
-            "clean but misses the grey."
+            "the colour. Curie's photograph is grey: all take that but the Contextual Loss, which "
+            "stays brown. Patch matching makes the face Curie's and fills the background with "
+            "more of her; the others leave blotches on the skin."
         ),
     ),
     RivalPair(
@@ -94,9 +94,9 @@ PAIRS = (
         content="photo_mountain",
         style="painting_starry_night",
         note=(
-            "the sky. No face to get wrong: the global losses and relaxed EMD bring night blue "
-            "and yellow light, and win; the Contextual Loss keeps the day's colours and only "
-            "bends the strokes."
+            "the sky. No face to get wrong: all five bring the night with a moon. Patch matching "
+            "has the clearest strokes and gives up the mountain; the Contextual Loss has the "
+            "strongest light, and grain."
         ),
     ),
     RivalPair(
@@ -105,8 +105,9 @@ PAIRS = (
         content="portrait_einstein_1927",
         style="painting_arcimboldo_librarian",
         note=(
-            "the robe's orange. Gram, sliced Wasserstein and relaxed EMD put it on people who "
-            "wear none, and are the more colourful; the Contextual Loss stays a grey photograph."
+            "the faces. Sliced Wasserstein keeps Einstein's; Gram and relaxed EMD lay book pages "
+            "over the eyes, and patch matching over everything; the Contextual Loss puts the "
+            "librarian's features on his and leaves the green robe on people who wear none."
         ),
     ),
 )

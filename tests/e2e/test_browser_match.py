@@ -73,7 +73,7 @@ def test_click_keys_slider_layer_direction_and_example_each_change_the_picture(v
     across = visit.value("x")
     page.locator(QUERY).press("ArrowRight")
     old = visit.wait_for_drawing("affinity", old)
-    assert visit.value("x") - across == pytest.approx(100 / 32, abs=0.02)
+    assert visit.value("x") - across == pytest.approx(100 / 16, abs=0.02)
     page.locator(QUERY).press("Shift+ArrowDown")
     old = visit.wait_for_drawing("affinity", old)
 
@@ -150,7 +150,7 @@ def test_every_view_of_all_patches_has_its_pictures(visit, tmp_path):
     saved = tmp_path / "match.json"
     download.value.save_as(saved)
     stored = json.loads(saved.read_text())
-    assert stored["config"]["layer"] == "conv4_2"
+    assert stored["config"]["layer"] == "conv5_1"
     assert 0 < stored["contextual_similarity"] < 1
     with page.expect_download() as download:
         page.locator("[data-save='affinity']").click()

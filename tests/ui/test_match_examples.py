@@ -111,11 +111,6 @@ def test_deep_layers_survive_a_turn():
     assert right("turned", "conv4_2") > 0.8
 
 
-def test_deep_layers_see_through_noise():
-    assert 0.37 < right("noisy", "conv2_2") < 0.45
-    assert right("noisy", "conv5_1") > 0.9
-
-
 def test_unrelated_pictures_leave_much_unclaimed_and_have_hubs():
     found = survey("unrelated", "conv5_1")[0]
     assert 0.14 < found.claimed < 0.19
