@@ -54,7 +54,7 @@ class Settings:
 
     seconds: float = 60.0
     share: float = 1.0  # of the visitors
-    pause: float = 6.0  # seconds that a visitor looks at an answer, on average
+    pause: float = 10.0  # seconds that a visitor looks at an answer, on average
     abandoned: int = 30
     soak: float = 0.0  # minutes
     seed: int = 0

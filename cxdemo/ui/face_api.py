@@ -126,7 +126,7 @@ def _add_translate(ctx: Context) -> None:
 
     direction = gr.Radio(list(ctx.translators), value=first, label="Direction", visible=False)
     outputs = [_result("Picture with the translated face"), _result("Face"), _figures()]
-    _offer(quickly(face_translate), [_picture("Picture"), direction], outputs)
+    _offer(quickly(face_translate, heavy=True), [_picture("Picture"), direction], outputs)
 
 
 def _add_animate(ctx: Context) -> None:

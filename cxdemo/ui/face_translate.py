@@ -153,11 +153,15 @@ def _wire(page: Page, ctx: Context) -> None:
 
     inputs = {page.source.state, page.direction}
     page.source.on_change(
-        readable(quickly(run)), inputs, page.outputs, api_name="translate_changed_face", **EVENT
+        readable(quickly(run, heavy=True)),
+        inputs,
+        page.outputs,
+        api_name="translate_changed_face",
+        **EVENT,
     )
     page.direction.change(
-        readable(quickly(run)), inputs, page.outputs, api_name="translate_other_way", **EVENT,
-        **PRIVATE,
+        readable(quickly(run, heavy=True)), inputs, page.outputs,
+        api_name="translate_other_way", **EVENT, **PRIVATE,
     )  # fmt: skip
     page.direction.change(
         lambda name: _note(ctx, name), page.direction, page.note, api_name="tell_direction",

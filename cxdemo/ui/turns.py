@@ -40,7 +40,7 @@ _IN_TURN: contextvars.ContextVar[bool] = contextvars.ContextVar("in_turn", defau
 
 VISITORS = Visitors()
 QUICK = Lane(
-    width=CORES + 1, heavy=max(1, CORES // 2), each=EACH, in_turn=True,
+    width=CORES + 2, heavy=CORES, each=EACH, in_turn=True,
     listening=VISITORS.listening,
 )  # fmt: skip
 LONG = Lane(width=1, room=ROOM, each=1, listening=VISITORS.listening)
