@@ -4,6 +4,8 @@ The environment is prepared before Gradio and the Hub client read it, which they
 """
 
 import os
+import signal
+import sys
 from contextlib import suppress
 
 
@@ -14,16 +16,21 @@ def main() -> None:
     # Statistics that nobody reads: a table of the last 10,000 events, made anew after each of them.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an end that clears up
     if os.environ.get("SPACES_ZERO_GPU"):
         with suppress(ImportError):
             import spaces  # noqa: F401  # pyright: ignore[reportMissingImports]  before torch
-    from cxdemo.ui.app import build_app, launch_options
+    from cxdemo.ui.private_folder import keep_gradio_here, sweep_for_ever
+
+    keep_gradio_here()
+    from cxdemo.ui.app import build_app, launch_options, shown_files
     from cxdemo.ui.background_fetch import BackgroundFetch
     from cxdemo.ui.context import default_context
 
     fetch = BackgroundFetch(name="vgg19")
     demo = build_app(default_context(fetch=fetch))
     fetch.start()
+    sweep_for_ever(lambda: shown_files(demo))
     demo.launch(**launch_options())
 
 

@@ -58,6 +58,8 @@ ResizeMode = Literal["bicubic", "bilinear", "area", "nearest"]
 # Only these parsers ever see an upload. EPS (it starts Ghostscript), PSD, ICO and the many
 # formats of old machines are refused before a single byte of them is interpreted.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
+STRIP = 4_000_000  # values of a deep grey picture that are converted at once
+MOST_NOTES, MOST_CHUNKS = 1000, 20_000  # of a PNG: beside its pixels, and all together
 LARGE_PICTURE = 4_000_000  # pixels, from which a PNG is packed fast instead of small
 SMALL_PNG, FAST_PNG = 6, 1
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds settings as JSON
@@ -111,7 +113,9 @@ DEFAULT_LIMITS = ImageLimits()
 # ------------------------------------------------------------------------- files to pictures
 
 
-def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
+def load(
+    source: Source, *, limits: ImageLimits = DEFAULT_LIMITS, long_side: int | None = None
+) -> Image.Image:
     """A picture as people see it: upright, sRGB, opaque, 8 bits a channel.
 
     The first frame of an animation is taken, transparency is composited over white, an embedded
@@ -120,6 +124,7 @@ def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
     Args:
         source: A path, the bytes of a file, or a binary file object (read from where it stands).
         limits: What is accepted.
+        long_side: A larger picture is shrunk to this, pixels. None: it stays as it is.
 
     Raises:
         ImageError: The file is missing, empty, not an image, damaged, or outside the limits.
@@ -127,11 +132,15 @@ def load(source: Source, *, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
     data, name = _read(source, limits.max_bytes)
     picture = _open(data, name, limits)
     try:
+        if long_side is not None:  # a JPEG can be decoded small: a 64th of the time and memory
+            picture.draft("RGB", (2 * long_side, 2 * long_side))
         picture.load()
         rgb = _to_rgb(_upright(picture))
     except Exception as error:  # Pillow's decoders raise nearly every type there is
         raise _damaged(data, name) from error
     check_size(rgb.size, name, limits)  # a decoder may correct the size of the header
+    if long_side is not None:
+        rgb.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     return rgb
 
 
@@ -153,17 +162,17 @@ def load_with_alpha(
     data, name = _read(source, limits.max_bytes)
     picture = _open(data, name, limits)
     try:
-        frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
+        moves = picture.format in ANIMATED and getattr(picture, "is_animated", False)
         picture.load()
         profile = picture.info.get("icc_profile")
         colour, alpha = _split_alpha(_to_eight_bits(_upright(picture)))
         rgb = _to_srgb(colour, profile)
     except Exception as error:  # Pillow's decoders raise nearly every type there is
         raise _damaged(data, name) from error
-    if frames > 1:
+    if moves:
         raise ImageError(
-            f"{name} is an animation of {frames} frames, but a still picture was expected: save "
-            "one frame of it as a PNG."
+            f"{name} is an animation, but a still picture was expected: save one frame of it as a "
+            "PNG."
         )
     check_size(rgb.size, name, limits)
     rgb.info = {}
@@ -247,6 +256,7 @@ def _formats() -> tuple[str, ...]:
 
 def _open(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
     """A picture of which only the header was read, within the limits."""
+    _check_chunks(data, name)
     try:
         picture = Image.open(io.BytesIO(data), formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -255,6 +265,21 @@ def _open(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
         raise _damaged(data, name) from error
     check_size(picture.size, name, limits)
     return picture
+
+
+def _check_chunks(data: bytes, name: str) -> None:
+    """Raises for a PNG of so many chunks that to read them would take seconds."""
+    if not data.startswith(b"\x89PNG"):
+        return
+    place, notes, chunks = 8, 0, 0
+    while place < len(data) and notes <= MOST_NOTES and chunks <= MOST_CHUNKS:
+        chunks += 1
+        notes += data[place + 4 : place + 8] not in {b"IDAT", b"fdAT", b"fcTL"}
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    if place < len(data):
+        raise ImageError(
+            f"{name} is a PNG of too many parts, such as notes: save it again, as a PNG or JPEG."
+        )
 
 
 def _pixels_of(error: Exception) -> str:
@@ -383,20 +408,28 @@ def _to_eight_bits(picture: Image.Image) -> Image.Image:
     """Deep grey as 8 bits: 16-bit values / 257; floats in [0, 1] x 255; other ranges stretched."""
     if picture.mode not in {"I", "F"} and not picture.mode.startswith("I;16"):
         return picture
-    values = np.asarray(picture, dtype=np.float64)  # (H, W)
-    black, white = _black_and_white(picture.mode, values[np.isfinite(values)])
-    values = np.nan_to_num(values, nan=black, neginf=black, posinf=white)
-    levels = np.rint((values - black) * (255.0 / (white - black))).astype(np.uint8)
-    grey = Image.fromarray(levels)
+    values = np.asarray(picture)  # (H, W), of 2 or 4 bytes
+    strips = np.array_split(values, -(-values.size // STRIP))  # doubles of all would take 1 GB
+    black, white = _black_and_white(picture.mode, strips)
+    levels = [_to_levels(strip, black, white) for strip in strips]
+    grey = Image.fromarray(np.concatenate(levels))
     if isinstance(clear := picture.info.get("transparency"), int):  # one 16-bit value is clear
         grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
     return grey
 
 
-def _black_and_white(mode: str, values: NDArray[np.float64]) -> tuple[float, float]:
+def _to_levels(strip: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
+    values = np.nan_to_num(strip.astype(np.float64), nan=black, neginf=black, posinf=white)
+    return np.rint((values - black) * (255.0 / (white - black))).astype(np.uint8)
+
+
+def _black_and_white(mode: str, strips: Sequence[NDArray[Any]]) -> tuple[float, float]:
     """Which values of a deep grey picture are black and white."""
     usual = 1.0 if mode == "F" else 65535.0
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    finite = [strip[np.isfinite(strip)] for strip in strips]
+    finite = [values for values in finite if values.size]
+    low = min((float(values.min()) for values in finite), default=0.0)
+    high = max((float(values.max()) for values in finite), default=0.0)
     if low >= 0.0 and high <= usual:
         return 0.0, usual
     return low, high if high > low else low + 1.0

@@ -1052,3 +1052,45 @@ def test_settings_are_read_from_json_and_missing_from_other_pictures(tmp_path):
         assert images.read_settings_text(tmp_path / f"a.{ending}") == ""
     with pytest.raises(ValueError, match="endings"):
         images.save_picture(Image.new("RGB", (2, 2)), tmp_path / "a.bmp")
+
+
+# ------------------------------------------------------------------------------ costly pictures
+
+
+def test_a_png_of_many_notes_is_refused_before_they_are_read():
+    data = b"".join(hostile_png(notes=400_000))
+    began = time.process_time()
+    with pytest.raises(images.ImageError, match="PNG of too many parts"):
+        images.load(data)
+    assert time.process_time() - began < 1
+    assert images.load(b"".join(hostile_png(notes=900))).size == (32, 32)
+
+
+def hostile_png(*, notes):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, "PNG")
+    data, note = buffer.getvalue(), b"tEXta\0b"
+    return data[:33], (b"\0\0\0\3" + note + zlib.crc32(note).to_bytes(4, "big")) * notes, data[33:]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_is_shrunk_to_what_is_needed(kind):
+    ramp = Image.linear_gradient("L").resize((3000, 1200)).convert("RGB")
+    buffer = io.BytesIO()
+    ramp.save(buffer, kind, quality=95)
+    small = images.load(buffer.getvalue(), long_side=300)
+    assert small.size == (300, 120)
+    expected = np.asarray(ramp.resize((300, 120), Image.Resampling.LANCZOS), float)
+    assert np.abs(np.asarray(small, float) - expected).mean() < 1.0
+    assert images.load(buffer.getvalue(), long_side=4000).size == (3000, 1200)
+
+
+def test_deep_grey_is_the_same_in_strips(monkeypatch):
+    values = np.random.default_rng(0).normal(0, 1000, (40, 30)).astype(np.float32)
+    values[3, 5], values[17, 2] = np.nan, np.inf
+    picture = Image.fromarray(values)
+    whole = np.asarray(images.to_tensor(picture))
+    monkeypatch.setattr(images, "STRIP", 100)
+    assert np.array_equal(np.asarray(images.to_tensor(picture)), whole)
+    low, high = np.nanmin(values), values[np.isfinite(values)].max()
+    assert whole[0, 0, 0, 0] == pytest.approx((values[0, 0] - low) / (high - low), abs=1 / 255)

@@ -262,7 +262,7 @@ def test_load_with_alpha_keeps_opacity_and_colours(tmp_path):
 def test_an_animation_is_refused_in_a_sentence(tmp_path, ending):
     frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green", "blue")]
     frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
-    with pytest.raises(images.ImageError, match="is an animation of 3 frames, but a still picture"):
+    with pytest.raises(images.ImageError, match="is an animation, but a still picture"):
         images.load_with_alpha(tmp_path / f"a.{ending}")
 
 

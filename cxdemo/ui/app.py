@@ -10,8 +10,11 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxdemo.ui import header
+from cxdemo.ui import header, shelf
 from cxdemo.ui.context import Context, default_context
+from cxdemo.ui.front_door import FrontDoor, own_names
+from cxdemo.ui.guarded_blocks import GuardedBlocks
+from cxdemo.ui.private_folder import LIFE, SWEEP
 from cxdemo.ui.tabs import (
     face_to_face,
     loss_lab,
@@ -20,6 +23,7 @@ from cxdemo.ui.tabs import (
     super_resolution,
 )
 from cxdemo.ui.theme import HEAD_SCRIPT, STYLE_SHEETS, build_theme
+from cxdemo.ui.toys_wire import share_script
 from cxdemo.ui.turns import VISITORS
 from cxdemo.ui.visitors import WatchStreams
 
@@ -31,7 +35,7 @@ TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Loss lab", loss_lab.build),
 ]
 
-KEPT = 3600  # seconds that uploads and results stay on the server
+SESSIONS = 200  # visits whose choices and results are remembered; the oldest goes first
 THREADS = 128  # of handlers; most of them only wait for their turn, see `turns`
 FLOOD = 400  # requests that may wait for a thread: no class reaches it
 
@@ -43,8 +47,8 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
         ctx: The pipelines. None: the real ones.
     """
     ctx = ctx or default_context()
-    with gr.Blocks(
-        title="Contextual Loss", analytics_enabled=False, delete_cache=(KEPT, KEPT)
+    with GuardedBlocks(
+        title="Contextual Loss", analytics_enabled=False, delete_cache=(SWEEP, LIFE - SWEEP)
     ) as demo:
         with gr.Row(elem_id="cx-top"):
             gr.HTML(header.show_title(), elem_id="cx-title", scale=3, min_width=320)
@@ -94,6 +98,11 @@ def open_tab(request: gr.Request) -> Any:
     return gr.Tabs(selected=wanted) if known else gr.skip()
 
 
+def shown_files(demo: gr.Blocks) -> set[str]:
+    """The files that the page shows to everybody from the start: they stay."""
+    return {path for block in demo.blocks.values() for path in block.keep_in_cache}
+
+
 def launch_options() -> dict[str, Any]:
     """Arguments of `launch`: private by default, open to the world in a Space."""
     everywhere = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"  # noqa: S104  a Space's proxy
@@ -101,13 +110,23 @@ def launch_options() -> dict[str, Any]:
         "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,
-        "head": f"<script>{HEAD_SCRIPT.read_text(encoding='utf-8')}</script>",
+        "head": "".join(
+            f"<script>{script}</script>"
+            for script in (HEAD_SCRIPT.read_text(encoding="utf-8"), share_script())
+        ),
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,
         "show_error": False,
         "max_file_size": "30mb",
+        "state_session_capacity": SESSIONS,
         "footer_links": ["api"],
         "max_threads": THREADS,
-        "app_kwargs": {"middleware": [Middleware(WatchStreams, visitors=VISITORS)]},
+        "app_kwargs": {
+            "routes": [*shelf.ROUTES],
+            "middleware": [
+                Middleware(FrontDoor, hosts=own_names()),
+                Middleware(WatchStreams, visitors=VISITORS),
+            ],
+        },
     }

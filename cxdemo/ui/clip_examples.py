@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from cxdemo.ui.clip_run import ClipRun, open_clip, start_animation, start_puppet
 from cxdemo.ui.context import Context, default_context
 from cxdemo.ui.examples import PICTURES
 from cxdemo.ui.loss_curve import draw_loss_curve
+from cxdemo.ui.private_folder import runs_folder
 from cxdemo.video import read_clip, save_gif
 
 FOLDER = PICTURES / "face"
@@ -119,11 +119,14 @@ class StoredResult:
         return _gif_of(self.film)
 
 
-@lru_cache(maxsize=8)
 def _gif_of(film: Path) -> Path:
-    clip = read_clip(film)
-    path = Path(tempfile.mkdtemp(prefix="cxdemo-")) / f"{film.stem}.gif"
-    save_gif(clip.frames, path, fps=clip.fps)
+    path = runs_folder() / f"{film.stem}.gif"
+    if not path.is_file():
+        clip = read_clip(film)
+        with tempfile.TemporaryDirectory(dir=runs_folder()) as folder:
+            unfinished = Path(folder) / path.name
+            save_gif(clip.frames, unfinished, fps=clip.fps)
+            unfinished.replace(path)
     return path
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -28,6 +25,7 @@ from cxdemo.pipelines.face_animation import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import files_of
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import Clip, read_clip, save_gif, save_mp4
 
@@ -106,8 +104,7 @@ class ClipRun(Live):
     result: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """The folder of the films comes with the first of them."""
-        self._folder: Path | None = None
+        """Nothing is rendered yet."""
         self._made_at = -1
 
     def steps(self, ctx: Context) -> Iterator[ClipRun]:
@@ -195,12 +192,12 @@ class ClipRun(Live):
             kinds: Some of mp4, gif, json, and result, which is an MP4 of the result alone. None:
                 all of them.
         """
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return files_of(self, lambda folder: self._write(folder, kinds), of=kinds)
+
+    def _write(self, folder: Path, kinds: tuple[str, ...]) -> dict[str, Path]:
         names = {kind: f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
         names["result"] = f"{self.kind}_result.mp4"
-        files = {kind: self._folder / names[kind] for kind in kinds or names}
+        files = {kind: folder / names[kind] for kind in kinds or names}
         for kind, path in files.items():
             self.save(path, alone=kind == "result")
         return files

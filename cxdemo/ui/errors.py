@@ -6,6 +6,7 @@ import functools
 import html
 import inspect
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ UNEXPECTED = (
     "pictures or settings."
 )
 OUT_OF_MEMORY = "The server ran out of memory: choose a smaller size."
+LONGEST_MESSAGE = 500  # characters that a visitor reads
+LONGEST_LINE, MOST_LINES = 300, 60  # of a traceback in the log
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,9 +66,21 @@ def to_toast(error: Exception) -> gr.Error:
     elif _is_out_of_memory(error):
         message = OUT_OF_MEMORY
     else:
-        _LOGGER.error("A handler failed.", exc_info=error)
+        log_failure("A handler failed", error)
         message = UNEXPECTED
-    return gr.Error(html.escape(message, quote=False), print_exception=False)
+    return gr.Error(html.escape(shorten(message), quote=False), print_exception=False)
+
+
+def log_failure(what: str, error: BaseException) -> None:
+    """Logs an error with its traceback, cut: its text may hold all that a visitor sent."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    cut = [shorten(line, LONGEST_LINE) for line in lines[-MOST_LINES:]]
+    _LOGGER.error("%s.\n%s", what, "\n".join(cut))
+
+
+def shorten(text: str, most: int = LONGEST_MESSAGE) -> str:
+    """A text without its middle if it is long."""
+    return text if len(text) <= most else f"{text[: most - 50]} … {text[-40:]}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

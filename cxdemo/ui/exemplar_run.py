@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +25,7 @@ from cxdemo.pipelines.face_exemplar import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import files_of
 from cxdemo.ui.zero_gpu import estimate_seconds
 
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
@@ -60,7 +58,6 @@ class ExemplarRun(Live):
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._folder: Path | None = None
         self._explanation: ExemplarExplanation | None = None
 
     def steps(self, ctx: Context) -> Iterator[ExemplarRun]:
@@ -161,12 +158,12 @@ class ExemplarRun(Live):
 
     def save(self) -> dict[str, Path]:
         """Crop, whole picture and settings as files, deleted with this run."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return files_of(self, self._write)
+
+    def _write(self, folder: Path) -> dict[str, Path]:
         text = json.dumps(self.settings(), indent=2)
         names = {"crop": "face.png", "whole": "picture.png", "json": "face.json"}
-        files = {kind: self._folder / name for kind, name in names.items()}
+        files = {kind: folder / name for kind, name in names.items()}
         images.save_png(self.result(), files["crop"], metadata={SETTINGS_KEY: text})
         images.save_png(self.whole(), files["whole"], metadata={SETTINGS_KEY: text})
         files["json"].write_text(text + "\n", encoding="utf-8")

@@ -54,7 +54,7 @@ NOTICE = (
     "film. It takes the target's colours and texture; the shape of the face stays the driver's. A "
     "face that is large in the clip, seen from the front, works best. Use pictures of people who "
     "agree, or who are long dead; say that it is made. The shipped driver is a computer's head. "
-    "The server deletes uploads and results within two hours.</p>"
+    "The server deletes uploads and results within an hour.</p>"
 )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from cxdemo import images
-from cxdemo.options import options_of
+from cxdemo.options import Option, options_of, read_config
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 from cxdemo.pipelines.face_exemplar import ExemplarConfig
+from cxdemo.ui.api_fields import ApiField, fields_of, read_value
 from cxdemo.ui.clip_run import (
     SAME_AS_DRIVER,
     ClipRun,
@@ -24,18 +24,18 @@ from cxdemo.ui.clip_run import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.exemplar_run import ExemplarRun
-from cxdemo.ui.face_choice import ChosenFace, find_largest
+from cxdemo.ui.face_choice import LONG_SIDE, ChosenFace, find_largest
 from cxdemo.ui.face_domain import measure_target
 from cxdemo.ui.face_translate import figures_of, translate_face
 from cxdemo.ui.live_state import take_steps
-from cxdemo.ui.options_form import control_for, read_config
-from cxdemo.ui.safe_image import SafeImage
+from cxdemo.ui.safe_image import SafeImage, build_api_picture
 from cxdemo.ui.turns import check_turn, quickly, take_turn
 
 REFRESH = 1.0  # seconds between two reports of progress
 EXEMPLAR = ("strength", "region", "size", "num_steps")
 ANIMATE = ("num_steps", "size", "source_weight", "seed")
 STEER = ("num_steps", "size", "seed")
+CLIPS = options_of(AnimationConfig)
 
 Progress = Iterator[tuple[str | None, dict[str, Any]]]
 
@@ -54,8 +54,8 @@ def _add_exemplar(ctx: Context) -> None:
         target: Image.Image | None,
         strength: float = 0.5,
         region: str = "all",
-        size: float = 256,
-        num_steps: float = 72,
+        size: int = 256,
+        num_steps: int = 72,
     ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
         """A face with the features of another; previews come first, the last answer is the result.
 
@@ -98,11 +98,15 @@ def _add_exemplar(ctx: Context) -> None:
 
     pictures = [_picture("Source"), _picture("Target")]
     outputs = [_result("Picture with the new face"), _result("Face"), _figures()]
-    _offer(face_exemplar, [*pictures, *_fields(ExemplarConfig, EXEMPLAR)], outputs)
+    _offer(face_exemplar, [*pictures, *fields_of(options_of(ExemplarConfig), EXEMPLAR)], outputs)
 
 
 def _add_translate(ctx: Context) -> None:
     first = next(iter(ctx.translators), "")
+    way = Option(
+        name="direction", default=first, label="Direction", choices=tuple(ctx.translators),
+        help="What the face becomes.",
+    )  # fmt: skip
 
     def face_translate(
         picture: Image.Image | None, direction: str = first
@@ -117,26 +121,23 @@ def _add_translate(ctx: Context) -> None:
             The picture with the translated face, the face alone at 256 pixels (the generator works
             at 64), and what the loss sees.
         """
-        if direction not in ctx.translators:
-            known = ", ".join(ctx.translators)
-            raise ValueError(f"direction must be one of {known}, got {direction!r}.")
+        direction = read_value(way, direction)
         made = translate_face(ctx, _find(picture, ctx, "picture"), direction)
         term = measure_target(ctx, made.translation, direction)
         return images.to_pil(made.whole), images.to_pil(made.after), figures_of(made, term)
 
-    direction = gr.Radio(list(ctx.translators), value=first, label="Direction", visible=False)
     outputs = [_result("Picture with the translated face"), _result("Face"), _figures()]
-    _offer(quickly(face_translate, heavy=True), [_picture("Picture"), direction], outputs)
+    _offer(quickly(face_translate, heavy=True), [_picture("Picture"), ApiField(way)], outputs)
 
 
 def _add_animate(ctx: Context) -> None:
     def face_animate(
         picture: Image.Image | None,
         clip: str | None,
-        num_steps: float = ANIMATION.num_steps,
-        size: float = ANIMATION.size,
+        num_steps: int = ANIMATION.num_steps,
+        size: int = ANIMATION.size,
         source_weight: float = ANIMATION.source_weight,
-        seed: float = ANIMATION.seed,
+        seed: int = ANIMATION.seed,
     ) -> Progress:
         """A picture moved by a clip; progress comes first, the last answer is the film.
 
@@ -154,14 +155,14 @@ def _add_animate(ctx: Context) -> None:
             share that is done.
         """
         values = (num_steps, size, source_weight, seed)
-        config = _configure(ANIMATION, dict(zip(ANIMATE, values, strict=True)))
+        config = _read(ANIMATION, ANIMATE, values)
         _need(clip, "clip")
         check_turn()
         face = quickly(_find)(picture, ctx, "picture").align(256, SAME_AS_DRIVER)
         driver = quickly(open_driver, heavy=True)(str(clip), ctx)
         yield from _film(start_animation(face.crop, driver, config), ctx)
 
-    inputs = [_picture("Picture"), _clip("Clip"), *_fields(AnimationConfig, ANIMATE, ANIMATION)]
+    inputs = [_picture("Picture"), _clip("Clip"), *fields_of(CLIPS, ANIMATE, ANIMATION)]
     _offer(face_animate, inputs, [_film_result(), _figures()])
 
 
@@ -170,9 +171,9 @@ def _add_puppet(ctx: Context) -> None:
         driver: str | None,
         puppet: str | None,
         new: str | None,
-        num_steps: float = PUPPET.num_steps,
-        size: float = PUPPET.size,
-        seed: float = PUPPET.seed,
+        num_steps: int = PUPPET.num_steps,
+        size: int = PUPPET.size,
+        seed: int = PUPPET.seed,
     ) -> Progress:
         """A puppet learnt from pairs of frames and steered by a new clip.
 
@@ -189,7 +190,7 @@ def _add_puppet(ctx: Context) -> None:
             the share that is done.
         """
         values = (num_steps, size, seed)
-        config = _configure(PUPPET, dict(zip(STEER, values, strict=True)))
+        config = _read(PUPPET, STEER, values)
         named = {"driver": driver, "puppet": puppet, "new": new}
         for name, path in named.items():
             _need(path, f"{name} clip")
@@ -198,7 +199,7 @@ def _add_puppet(ctx: Context) -> None:
         driving, led, steering = (opened(str(path)) for path in named.values())
         yield from _film(start_puppet(driving, led, steering, config), ctx)
 
-    inputs = [*map(_clip, ("Driver", "Puppet", "New")), *_fields(AnimationConfig, STEER, PUPPET)]
+    inputs = [*map(_clip, ("Driver", "Puppet", "New")), *fields_of(CLIPS, STEER, PUPPET)]
     _offer(face_puppet, inputs, [_film_result(), _figures()])
 
 
@@ -215,9 +216,8 @@ def _need(given: Any, what: str) -> None:
         raise ValueError(f"The {what} is missing: send one.")
 
 
-def _configure(defaults: AnimationConfig, values: dict[str, Any]) -> AnimationConfig:
-    read = read_config(AnimationConfig, values)
-    return replace(defaults, **{name: getattr(read, name) for name in values})
+def _read(base: AnimationConfig, names: tuple[str, ...], values: Any) -> AnimationConfig:
+    return read_config(AnimationConfig, dict(zip(names, values, strict=True)), base=base)
 
 
 def _film(run: ClipRun, ctx: Context) -> Progress:
@@ -239,17 +239,8 @@ def _offer(handler: Any, inputs: list[Any], outputs: list[Any]) -> None:
     gr.Button(visible=False).click(readable(handler), inputs, outputs, api_name=handler.__name__)
 
 
-def _fields(kind: type, names: tuple[str, ...], defaults: Any = None) -> list[Any]:
-    known = options_of(kind)
-    with gr.Row(visible=False):
-        fields = [control_for(known[name]) for name in names]
-    for name, field in zip(names, fields, strict=True):
-        field.value = getattr(defaults, name) if defaults else field.value
-    return fields
-
-
 def _picture(label: str) -> SafeImage:
-    return SafeImage(label=label, visible=False)
+    return build_api_picture(label, LONG_SIDE)
 
 
 def _clip(label: str) -> gr.Video:

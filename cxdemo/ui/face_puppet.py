@@ -36,7 +36,7 @@ NOTICE = (
     '<p class="cxa-notice">The puppet can only do what it was shown: a pose that the first clip '
     "lacks becomes the nearest that it has, or a blend. It learns one driver: steer it with the "
     "same face, in the same light. Use clips of people who agree. Both shipped characters are "
-    "drawn by this program. The server deletes uploads and results within two hours.</p>"
+    "drawn by this program. The server deletes uploads and results within an hour.</p>"
 )
 CLIPS = {
     "driver": "1. Driver: a clip of a face",

@@ -29,6 +29,7 @@ from cxdemo.ui.meter_run import MeterRun
 from cxdemo.ui.meter_view import show_meter, show_picture, tell_meter
 from cxdemo.ui.options_form import control_for, read_config
 from cxdemo.ui.safe_image import SafeImage
+from cxdemo.ui.shelf import move_to_shelf
 from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(MeterConfig)
@@ -137,7 +138,9 @@ def _build_results() -> dict[str, Any]:
     made["place"] = gr.Slider(
         0, READINGS - 1, 4, step=1, label="Amount, in steps", elem_id="cx-meter-place"
     )
-    made["view"] = gr.HTML(show_meter(first_run(), 4), elem_id="cx-meter-view", min_height=420)
+    made["view"] = gr.HTML(
+        move_to_shelf(show_meter(first_run(), 4)), elem_id="cx-meter-view", min_height=420
+    )
     made["downloads"] = build_downloads("meter", {"png": "Figure", "json": "Settings and readings"})
     return made
 

@@ -27,6 +27,7 @@ from cxdemo.ui.rivals_examples import RivalPair, finished_pairs, open_result
 from cxdemo.ui.rivals_run import RivalsRun
 from cxdemo.ui.rivals_view import show_rivals, tell_progress
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
+from cxdemo.ui.shelf import move_to_shelf
 from cxdemo.ui.turns import check_turn, quickly
 
 OPTIONS = options_of(RivalsConfig)
@@ -136,7 +137,9 @@ def _build_results(first: RivalsRun | None) -> dict[str, Any]:
     status = tell_progress(first, stored=True) if first else ""
     made: dict[str, Any] = {
         "status": gr.HTML(status, elem_id="cx-riv-status"),
-        "cards": gr.HTML(show_rivals(first) if first else "", elem_id="cx-riv-cards"),
+        "cards": gr.HTML(
+            move_to_shelf(show_rivals(first)) if first else "", elem_id="cx-riv-cards"
+        ),
     }
     labels = {"png": "Figure", "gif": "Frames, GIF", "mp4": "Frames, MP4", "json": "Settings"}
     made["downloads"] = build_downloads("riv", labels)

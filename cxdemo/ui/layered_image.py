@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -49,7 +50,7 @@ def check_upload(payload: dict[str, Any] | None) -> dict[str, Any] | None:
     try:
         read_layers(ImageData(**payload))
     except images.ImageError as error:
-        gr.Warning(str(error), title="This file cannot be used", duration=12)
+        gr.Warning(escape(str(error)), title="This file cannot be used", duration=12)
         return None
     return payload
 

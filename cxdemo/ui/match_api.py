@@ -7,15 +7,17 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cxdemo.options import options_of
+from cxdemo.options import options_of, read_config
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
+from cxdemo.ui.api_fields import ACROSS, DOWN, ApiField, fields_of, read_value
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.match_report import describe_numbers
-from cxdemo.ui.match_session import Comparison
-from cxdemo.ui.options_form import control_for, read_config
-from cxdemo.ui.safe_image import SafeImage
+from cxdemo.ui.match_session import LARGEST, Comparison
+from cxdemo.ui.safe_image import build_api_picture
 from cxdemo.ui.turns import quickly
+
+NAMES = ("layer", "bandwidth", "spatial_weight", "asks", "size")
 
 
 def add_endpoint(ctx: Context) -> None:
@@ -30,7 +32,7 @@ def add_endpoint(ctx: Context) -> None:
         bandwidth: float = 0.1,
         spatial_weight: float = 0.0,
         asks: str = "source",
-        size: float = 256,
+        size: int = 256,
     ) -> dict[str, Any]:
         """Which patches of a picture a patch of another one matches, and the loss of the pair.
 
@@ -52,24 +54,19 @@ def add_endpoint(ctx: Context) -> None:
         """
         if source is None or target is None:
             raise ValueError("match needs two pictures, a source and a target.")
-        if not (0 <= x <= 100 and 0 <= y <= 100):
-            raise ValueError(f"x and y are percents, 0 to 100; got {x:g} and {y:g}.")
-        names = ("layer", "bandwidth", "spatial_weight", "asks", "size")
         values = (layer, bandwidth, spatial_weight, asks, size)
-        config = read_config(PatchSimilarityConfig, dict(zip(names, values, strict=True)))
-        comparison = Comparison(
-            source=source, target=target, config=config, place=(x / 100, y / 100)
-        )
+        config = read_config(PatchSimilarityConfig, dict(zip(NAMES, values, strict=True)))
+        place = read_value(ACROSS, x) / 100, read_value(DOWN, y) / 100
+        comparison = Comparison(source=source, target=target, config=config, place=place)
         answer, survey = comparison.ask(ctx), comparison.survey(ctx)
         return describe_numbers(answer, survey, config, comparison.place)
 
-    known = options_of(PatchSimilarityConfig)
-    pair = [SafeImage(label=name, visible=False) for name in ("Source", "Target")]
-    places = [gr.Number(50, label=label, visible=False) for label in ("x, %", "y, %")]
-    with gr.Row(visible=False):
-        names = ("layer", "bandwidth", "spatial_weight", "asks", "size")
-        fields = [control_for(known[name]) for name in names]
+    pair = [build_api_picture(name, LARGEST) for name in ("Source", "Target")]
+    fields = fields_of(options_of(PatchSimilarityConfig), NAMES)
     answer = gr.JSON(label="The patch and the pair, in numbers", visible=False)
     gr.Button(visible=False).click(
-        readable(quickly(match, heavy=True)), [*pair, *places, *fields], answer, api_name="match"
+        readable(quickly(match, heavy=True)),
+        [*pair, ApiField(ACROSS), ApiField(DOWN), *fields],
+        answer,
+        api_name="match",
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +27,7 @@ from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.options_form import read_config
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import files_of
 
 TRICKS = {"shuffle": "Patches shuffled", "mirror": "Mirrored"}
 
@@ -52,7 +50,6 @@ class MeterRun(Live):
     def __post_init__(self) -> None:
         """Cuts the crop, which takes no time."""
         self.around = cut(images.to_tensor(self.picture))
-        self._folder: Path | None = None
 
     @classmethod
     def remember(cls, picture: Image.Image, stored: dict[str, Any]) -> MeterRun:
@@ -147,10 +144,10 @@ class MeterRun(Live):
 
     def export(self) -> dict[str, Path]:
         """Settings with readings, and the figure, as files; deleted with this run."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        files = {kind: self._folder / f"meter.{kind}" for kind in ("json", "png")}
+        return files_of(self, self._write)
+
+    def _write(self, folder: Path) -> dict[str, Path]:
+        files = {kind: folder / f"meter.{kind}" for kind in ("json", "png")}
         files["json"].write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
         draw_figure(self, files["png"])
         return files

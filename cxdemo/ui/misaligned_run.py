@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +26,7 @@ from cxdemo.pipelines.misalignment import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import files_of
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
@@ -58,7 +56,6 @@ class MisalignedRun(Live):
         """Cuts the crops, which takes no time."""
         self.image: Tensor = images.to_tensor(self.picture)
         self.scene: Scene = make_scene(self.image, self.config)
-        self._folder: Path | None = None
 
     def steps(self, ctx: Context) -> Iterator[MisalignedRun]:
         """Compute; yields itself with each frame, until all are there or it is stopped."""
@@ -136,12 +133,10 @@ class MisalignedRun(Live):
 
     def export(self) -> dict[str, Path]:
         """Settings, figure and frames as files, by their endings; deleted with this run."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        files = {
-            kind: self._folder / f"misaligned.{kind}" for kind in ("json", "png", "gif", "mp4")
-        }
+        return files_of(self, self._write)
+
+    def _write(self, folder: Path) -> dict[str, Path]:
+        files = {kind: folder / f"misaligned.{kind}" for kind in ("json", "png", "gif", "mp4")}
         for path in files.values():
             self.save(path)
         return files

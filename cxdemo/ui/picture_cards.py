@@ -1,7 +1,4 @@
-"""Rows of small pictures as buttons: a mouse clicks them, a keyboard reaches them.
-
-Pictures travel inside the page as data URLs, so that they need no file that could expire.
-"""
+"""Rows of small pictures as buttons: a mouse clicks them, a keyboard reaches them."""
 
 from __future__ import annotations
 
@@ -12,6 +9,8 @@ from html import escape
 
 import gradio as gr
 from PIL import Image, ImageOps
+
+from cxdemo.ui.shelf import QUALITY, put_on_shelf
 
 _CLICK = """
 element.addEventListener('click', (event) => {
@@ -27,8 +26,7 @@ def build_thumbnails(
     """A strip of square thumbnails; its `select` event gives the index."""
     buttons = "".join(
         f'<button type="button" data-index="{i}" title="{escape(title)}">'
-        f'<img src="{to_data_url(square(picture, 88))}" alt="{escape(title)}" loading="lazy">'
-        "</button>"
+        f"{_img(square(picture, 88), title)}</button>"
         for i, (picture, title) in enumerate(zip(pictures, titles, strict=True))
     )
     html = f'<div class="cx-thumbs" role="group" aria-label="{escape(label)}">{buttons}</div>'
@@ -45,9 +43,9 @@ def build_cards(
     """Cards of a content, a style and their result; its `select` event gives the index."""
     buttons = "".join(
         f'<button type="button" class="cx-card" data-index="{i}" title="{escape(title)}">'
-        f'<img class="cx-result" src="{to_data_url(crop(result, 240, 180))}" alt="Result">'
-        f'<span class="cx-made-of"><img src="{to_data_url(square(content, 80))}" alt="Content">'
-        f'<b aria-hidden="true">+</b><img src="{to_data_url(square(style, 80))}" alt="Style">'
+        + _img(crop(result, 240, 180), "Result", "cx-result")
+        + f'<span class="cx-made-of">{_img(square(content, 80), "Content")}'
+        f'<b aria-hidden="true">+</b>{_img(square(style, 80), "Style")}'
         f"</span><em>{escape(title)}</em></button>"
         for i, ((content, style, result), title) in enumerate(zip(cards, titles, strict=True))
     )
@@ -65,13 +63,17 @@ def build_pairs(
     """Cards of two pictures side by side; its `select` event gives the index."""
     buttons = "".join(
         f'<button type="button" class="cx-pair" data-index="{i}" title="{escape(title)}"><span>'
-        f'<img src="{to_data_url(square(first, 96))}" alt="Source">'
-        f'<img src="{to_data_url(square(second, 96))}" alt="Target"></span>'
+        f"{_img(square(first, 96), 'Source')}{_img(square(second, 96), 'Target')}</span>"
         f"<em>{escape(title)}</em></button>"
         for i, ((first, second), title) in enumerate(zip(pairs, titles, strict=True))
     )
     html = f'<div class="cx-pairs" role="group" aria-label="{escape(label)}">{buttons}</div>'
     return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+
+
+def _img(picture: Image.Image, alt: str, style: str = "") -> str:
+    """A picture at its own address, fetched when it comes into view."""
+    return f'<img class="{style}" src="{put_on_shelf(picture)}" alt="{escape(alt)}" loading="lazy">'
 
 
 def square(picture: Image.Image, side: int) -> Image.Image:
@@ -87,7 +89,7 @@ def crop(picture: Image.Image, width: int, height: int) -> Image.Image:
 def to_data_url(picture: Image.Image) -> str:
     """The picture as text that a page can hold."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=82)
+    picture.save(buffer, format="JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +23,7 @@ from cxdemo.pipelines.style_rivals import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import files_of
 from cxdemo.ui.zero_gpu import estimate_seconds
 from cxdemo.video import save_gif, save_mp4
 
@@ -72,7 +70,6 @@ class RivalsRun(Live):
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._folder: Path | None = None
         for name in self.config.rivals:
             self.stands.setdefault(name, [])
 
@@ -142,12 +139,12 @@ class RivalsRun(Live):
 
     def export(self) -> dict[str, Path]:
         """Settings, figure and, if there are steps, frames as files; deleted with this run."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return files_of(self, self._write)
+
+    def _write(self, folder: Path) -> dict[str, Path]:
         moving = max(len(stands) for stands in self.stands.values()) > 1
         kinds = ("json", "png", "gif", "mp4") if moving else ("json", "png")
-        files = {kind: self._folder / f"rivals.{kind}" for kind in kinds}
+        files = {kind: folder / f"rivals.{kind}" for kind in kinds}
         for path in files.values():
             self.save(path)
         return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -13,26 +14,36 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.ui.errors import to_toast
+from cxdemo.ui.uploads import RefusedFileError, stored_file
 
 
-class _WithoutStub(ComponentMeta):
+class WithoutStub(ComponentMeta):
     """Makes a component class and nothing else: Gradio's own way also writes a .pyi file here."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
+        """The class."""
         return super(ComponentMeta, mcs).__new__(mcs, name, bases, attrs)
 
 
-class SafeImage(gr.Image, metaclass=_WithoutStub):
-    """A `gr.Image` whose handlers get an upright, opaque sRGB picture or are not called at all."""
+LARGEST = 2048  # pixels of the long side; most tabs use less, and none more
+
+
+class SafeImage(gr.Image, metaclass=WithoutStub):
+    """A `gr.Image` whose handlers get an upright, opaque sRGB picture or are not called at all.
+
+    Attributes:
+        long_side: Pixels; larger pictures are shrunk to it before anything is computed of them.
+    """
 
     is_template = True  # uses the front end of gr.Image
+    long_side = LARGEST
 
     def preprocess(self, payload: ImageData | None) -> Image.Image | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The picture of an upload; a file that is none becomes a message to the visitor."""
         if payload is None:
             return None
         try:
-            return images.load(source_of(payload))
+            return images.load(source_of(payload), long_side=self.long_side)
         except images.ImageError as error:
             raise to_toast(error) from error
 
@@ -59,6 +70,18 @@ def build_picker(
     return SafeImage(value, label=label, elem_id=elem_id, **(usual | settings))
 
 
+def build_api_picture(label: str, long_side: int) -> SafeImage:
+    """A picture that programs send; never shown.
+
+    Args:
+        label: What it is.
+        long_side: Pixels that are used at most.
+    """
+    picture = SafeImage(label=label, visible=False)
+    picture.long_side = long_side
+    return picture
+
+
 def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Image | None:
     """The picture of a raw upload, no larger than it can be used.
 
@@ -67,9 +90,7 @@ def read_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Imag
     """
     if payload is None:
         return None
-    picture = images.load(source_of(ImageData(**payload)))
-    picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
-    return picture
+    return images.load(source_of(ImageData(**payload)), long_side=long_side)
 
 
 def accept_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Image | None:
@@ -77,14 +98,21 @@ def accept_upload(payload: dict[str, Any] | None, *, long_side: int) -> Image.Im
     try:
         return read_upload(payload, long_side=long_side)
     except images.ImageError as error:
-        gr.Warning(str(error), title="This file cannot be used", duration=12)
+        gr.Warning(escape(str(error)), title="This file cannot be used", duration=12)
         return None
 
 
 def source_of(payload: ImageData) -> str | bytes:
-    """Path or bytes of an upload, which arrives as a file or as a data URL."""
+    """Path or bytes of an upload, which arrives as a file or as a data URL.
+
+    Raises:
+        ImageError: It is neither a file that Gradio stored nor a data URL.
+    """
     if payload.path is not None:
-        return payload.path
+        try:
+            return str(stored_file(payload.path))
+        except RefusedFileError as error:
+            raise images.ImageError(str(error)) from error
     try:
         return base64.b64decode((payload.url or "").partition(",")[2], validate=True)
     except binascii.Error as error:

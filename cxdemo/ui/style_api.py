@@ -8,17 +8,22 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cxdemo.options import options_of
+from cxdemo.options import Option, options_of, read_config
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
 from cxdemo.ui import match_overlay
+from cxdemo.ui.api_fields import ACROSS, DOWN, ApiField, fields_of, read_value
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.live_state import take_steps
-from cxdemo.ui.options_form import control_for
-from cxdemo.ui.safe_image import SafeImage
+from cxdemo.ui.safe_image import LARGEST, build_api_picture
 from cxdemo.ui.style_run import StyleRun
 from cxdemo.ui.turns import quickly, take_turn
 
+NAMES = ("style_strength", "size", "seed", "keep_colors")
+PRESET = Option(
+    name="preset", default="fast", label="Preset", choices=tuple(PRESETS),
+    help="The settings that the others change.",
+)  # fmt: skip
 REFRESH = 1.0  # seconds between two previews
 
 
@@ -34,8 +39,8 @@ def _add_stylize(ctx: Context) -> None:
         style: Image.Image | None,
         preset: str = "fast",
         style_strength: float = 1.0,
-        size: float = 256,
-        seed: float = 0,
+        size: int = 256,
+        seed: int = 0,
         keep_colors: bool = False,
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The content painted in the style; previews come first, the last answer is the result.
@@ -51,13 +56,9 @@ def _add_stylize(ctx: Context) -> None:
         """
         if content is None or style is None:
             raise ValueError("stylize needs two pictures, a content and a style.")
-        config = load_preset(
-            preset,
-            style_strength=float(style_strength),
-            size=int(size),
-            seed=int(seed),
-            keep_colors=bool(keep_colors),
-        )
+        values = dict(zip(NAMES, (style_strength, size, seed, keep_colors), strict=True))
+        base = load_preset(read_value(PRESET, preset))
+        config = read_config(StyleTransferConfig, values, base=base)
         job = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
 
         def work() -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -71,17 +72,14 @@ def _add_stylize(ctx: Context) -> None:
             waiting=lambda said: (None, job.settings() | {"waiting": said}),
         )  # fmt: skip
 
-    known = options_of(StyleTransferConfig)
-    names = ("style_strength", "size", "seed", "keep_colors")
     stylized = gr.Image(label="Stylized picture", format="png", visible=False)
     settings = gr.JSON(label="Settings", visible=False)
-    pictures = [SafeImage(label=name, visible=False) for name in ("Content", "Style")]
-    preset = gr.Radio(list(PRESETS), value="fast", label="Preset", visible=False)
-    with gr.Row(visible=False):
-        fields = [control_for(known[name]) for name in names]
+    largest = int(options_of(StyleTransferConfig)["size"].maximum or LARGEST)
+    pictures = [build_api_picture(name, largest) for name in ("Content", "Style")]
+    fields = [ApiField(PRESET), *fields_of(options_of(StyleTransferConfig), NAMES)]
     gr.Button(visible=False).click(
         readable(stylize),
-        [*pictures, preset, *fields],
+        [*pictures, *fields],
         [stylized, settings],
         api_name="stylize",
     )
@@ -104,13 +102,14 @@ def _add_explain_style(ctx: Context) -> None:
         job = StyleRun(
             content=stylized, styles=[style], shares=[1.0], config=PRESETS["fast"], image=stylized
         )
-        place, matches, layer = job.explain(ctx, x / 100, y / 100)
+        across, down = read_value(ACROSS, x) / 100, read_value(DOWN, y) / 100
+        place, matches, layer = job.explain(ctx, across, down)
         found = [{"box": list(match.box), "affinity": match.affinity} for match in matches]
         answer = {"place": list(place), "layer": layer, "matches": found}
         return match_overlay.mark_matches([style], matches), answer
 
-    pair = [SafeImage(label=name, visible=False) for name in ("Stylized picture", "Style")]
-    places = [gr.Number(50, label=label, visible=False) for label in ("x, %", "y, %")]
+    pair = [build_api_picture(name, LARGEST) for name in ("Stylized picture", "Style")]
+    places = [ApiField(ACROSS), ApiField(DOWN)]
     marked = gr.Image(label="Style with the matched patches", format="png", visible=False)
     matches = gr.JSON(label="Place and matches, boxes as shares of the sides", visible=False)
     gr.Button(visible=False).click(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage, style_stages
+from cxdemo.ui.run_files import files_of
 from cxdemo.ui.zero_gpu import estimate_seconds
 
 PIPELINE = "style_transfer"
@@ -61,7 +59,6 @@ class StyleRun(Live):
     notice: str | None = None
     made: str | None = None
     _explanation: Any = None
-    _folder: Path | None = None
 
     def steps(self, ctx: Context) -> Iterator[StyleRun]:
         """Compute; yields itself after each step, until it is done or stopped."""
@@ -183,12 +180,13 @@ class StyleRun(Live):
         """The result as a PNG that carries its settings, and the settings as JSON."""
         if self.image is None:
             raise ValueError("There is no result to save yet: press Run or choose an example.")
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        image = self.image
+        return files_of(self, lambda folder: self._write(folder, image))
+
+    def _write(self, folder: Path, image: Image.Image) -> tuple[Path, Path]:
         settings = json.dumps(self.settings(), indent=2)
-        png, sidecar = self._folder / "stylized.png", self._folder / "stylized.json"
-        images.save_picture(self.image, png, settings=self.settings())
+        png, sidecar = folder / "stylized.png", folder / "stylized.json"
+        images.save_picture(image, png, settings=self.settings())
         sidecar.write_text(settings, encoding="utf-8")
         return png, sidecar
 

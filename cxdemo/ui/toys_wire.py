@@ -15,9 +15,16 @@ import numpy as np
 from torch import Tensor
 
 from cxdemo.ui.errors import UNEXPECTED
+from cxdemo.ui.private_folder import runs_folder
 from cxdemo.ui.turns import quickly
 
 ASSETS = Path(__file__).resolve().parent / "assets"
+NAMES = (
+    "say", "find", "css", "number", "percent", "clamp", "still", "colors", "decode", "open", "dot",
+    "path", "write", "heatMap", "drags", "arrows", "paced", "redraws", "save", "saveJson",
+    "saveFile",
+)  # fmt: skip
+SHARED = f"const {{{', '.join(NAMES)}}} = window.cxShared(element);\n"
 TYPES = {"png": "image/png", "gif": "image/gif", "json": "application/json"}
 AT_ONCE: dict[str, Any] = {"queue": False, "trigger_mode": "always_last"}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -27,13 +34,18 @@ _LOGGER = logging.getLogger(__name__)
 Answer = dict[str, Any]
 
 
+def share_script() -> str:
+    """What all viewers use, for the head of the page: it would travel five times inside them."""
+    code = "\n".join((ASSETS / f"{part}.js").read_text("utf-8") for part in ("say", "toys_draw"))
+    return f"window.cxShared = (element) => {{\n{code}\nreturn {{{', '.join(NAMES)}}};\n}};"
+
+
 def build_viewer(name: str, **props: Any) -> gr.HTML:
     """The viewer `assets/NAME.html` with the script of `assets/NAME.js`."""
-    scripts = [(ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("toys_draw", name)]
     return gr.HTML(
         {},
         html_template=(ASSETS / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load="\n".join(scripts),
+        js_on_load=SHARED + (ASSETS / f"{name}.js").read_text(encoding="utf-8"),
         elem_id=f"cx-{name.replace('_', '-')}",
         file={},
         **props,
@@ -97,7 +109,7 @@ def pack(values: Tensor) -> str:
 
 def pack_file(name: str, write: Callable[[Path], None]) -> Answer:
     """A file as text that the page can save; nothing stays on the server."""
-    with tempfile.TemporaryDirectory(prefix="cxdemo-") as folder:
+    with tempfile.TemporaryDirectory(dir=runs_folder()) as folder:
         path = Path(folder) / name
         write(path)
         data = base64.b64encode(path.read_bytes()).decode()

@@ -8,15 +8,23 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cxdemo.options import options_of
+from cxdemo.options import Option, options_of, read_config
 from cxdemo.pipelines.super_resolution import METHODS, Scores, SuperResolutionConfig
+from cxdemo.ui.api_fields import ApiField, read_value
 from cxdemo.ui.context import Context
 from cxdemo.ui.errors import readable
 from cxdemo.ui.layered_image import LayeredImage
 from cxdemo.ui.live_state import take_steps
-from cxdemo.ui.options_form import control_for
 from cxdemo.ui.turns import take_turn
-from cxdemo.ui.upscale_run import NAMES, UpscaleRun, choose_methods
+from cxdemo.ui.upscale_run import UpscaleRun, choose_methods
+
+METHOD = Option(
+    name="method", default="cx", label="Method", choices=tuple(METHODS), help="How it is enlarged.",
+)  # fmt: skip
+SOME_METHODS = Option(
+    name="methods", default=tuple(METHODS), label="Methods", choices=tuple(METHODS),
+    help="What is compared.",
+)  # fmt: skip
 
 REFRESH = 1.0  # seconds between two reports of progress
 
@@ -29,7 +37,7 @@ def add_endpoints(ctx: Context) -> None:
 
 def _add_upscale(ctx: Context) -> None:
     def upscale(
-        picture: Image.Image | None, method: str = "cx", back_projection: float = 2
+        picture: Image.Image | None, method: str = "cx", back_projection: int = 2
     ) -> Iterator[tuple[str | None, dict[str, Any]]]:
         """A picture at four times its size; progress comes first, the last answer is the result.
 
@@ -43,8 +51,8 @@ def _add_upscale(ctx: Context) -> None:
         """
         if picture is None:
             raise ValueError("upscale needs a picture.")
-        _check_method(method)
-        config = SuperResolutionConfig(back_projection=int(back_projection))
+        method = read_value(METHOD, method)
+        config = read_config(SuperResolutionConfig, {"back_projection": back_projection})
         job = UpscaleRun(picture=picture, methods=[method], config=config)
 
         def work() -> Iterator[tuple[str | None, dict[str, Any]]]:
@@ -59,13 +67,11 @@ def _add_upscale(ctx: Context) -> None:
         )  # fmt: skip
 
     picture = LayeredImage(label="Picture", visible=False)
-    method = gr.Radio(list(METHODS), value="cx", label="Method", visible=False)
-    with gr.Row(visible=False):
-        rounds = control_for(options_of(SuperResolutionConfig)["back_projection"])
+    fields = [ApiField(METHOD), ApiField(options_of(SuperResolutionConfig)["back_projection"])]
     upscaled = gr.Image(label="Upscaled picture", format="png", type="filepath", visible=False)
     settings = gr.JSON(label="Settings and progress", visible=False)
     gr.Button(visible=False).click(
-        readable(upscale), [picture, method, rounds], [upscaled, settings], api_name="upscale"
+        readable(upscale), [picture, *fields], [upscaled, settings], api_name="upscale"
     )
 
 
@@ -86,7 +92,8 @@ def _add_metrics(ctx: Context) -> None:
         """
         if picture is None:
             raise ValueError("super_resolution_metrics needs a picture.")
-        chosen = choose_methods(list(METHODS) if methods is None else methods)
+        wanted = METHODS if methods is None else read_value(SOME_METHODS, methods)
+        chosen = choose_methods(list(wanted))
         job = UpscaleRun(
             picture=picture.convert("RGB"),
             methods=chosen,
@@ -101,7 +108,7 @@ def _add_metrics(ctx: Context) -> None:
         yield {method: _as_dict(scores) for method, scores in job.scores.items()}
 
     picture = LayeredImage(label="Sharp picture", visible=False)
-    methods = gr.CheckboxGroup(list(METHODS), value=list(METHODS), label="Methods", visible=False)
+    methods = ApiField(SOME_METHODS)
     scores = gr.JSON(label="Scores by method", visible=False)
     gr.Button(visible=False).click(
         readable(super_resolution_metrics), [picture, methods], scores,
@@ -111,8 +118,3 @@ def _add_metrics(ctx: Context) -> None:
 
 def _as_dict(scores: Scores) -> dict[str, float]:
     return {name: round(value, 4) for name, value in scores._asdict().items()}
-
-
-def _check_method(method: str) -> None:
-    if method not in NAMES:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")

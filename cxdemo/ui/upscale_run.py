@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from cxdemo.pipelines.super_resolution import (
     BICUBIC,
     METHODS,
     SCALE,
+    TEST_LIMITS,
     TEST_SIDE,
     Scores,
     SuperResolutionConfig,
@@ -29,6 +27,7 @@ from cxdemo.pipelines.super_resolution import (
 from cxdemo.ui.context import Context
 from cxdemo.ui.live_state import Live
 from cxdemo.ui.pace import Stage
+from cxdemo.ui.run_files import folder_of
 
 SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
 NAMES = {BICUBIC: "Bicubic", "mse": "Squared error", "cx": "CX", "cx-gan": "CX + GAN"}
@@ -73,7 +72,6 @@ class UpscaleRun(Live):
     step: TileStep | None = None
     begun: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
-    _folder: Path | None = None
 
     def steps(self, ctx: Context) -> Iterator[UpscaleRun]:
         """Compute; yields itself after each tile, until all methods are done or it is stopped."""
@@ -101,7 +99,7 @@ class UpscaleRun(Live):
     def _prepare(self) -> tuple[Any, Image.Image | None, Any]:
         """The small picture, the opacity of the result, and the truth if there is one."""
         if self.test:
-            truth, low_res = prepare_test(images.to_tensor(self.picture))
+            truth, low_res = prepare_test(images.to_tensor(_cut_middle(self.picture)))
             return low_res, None, truth
         alpha = self.picture.getchannel("A") if self.picture.mode == "RGBA" else None
         return *prepare_layers(self.picture.convert("RGB"), alpha), None
@@ -115,15 +113,13 @@ class UpscaleRun(Live):
             self.files[TRUTH] = self._save(TRUTH, images.to_pil(truth))
 
     def _save(self, name: str, picture: Image.Image) -> Files:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cxdemo-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        png = self._folder / f"{name}-x{SCALE}.png"
+        folder = folder_of(self)
+        png = folder / f"{name}-x{SCALE}.png"
         metadata = {SETTINGS_KEY: json.dumps(self.settings(name))}
         images.save_png(picture, png, metadata=metadata, keep_alpha=True)
         if picture.width * picture.height <= EXACT:
             return Files(png, png, png, picture.size)
-        lens, shown = (self._folder / f"{name}-{kind}.jpg" for kind in ("lens", "shown"))
+        lens, shown = (folder / f"{name}-{kind}.jpg" for kind in ("lens", "shown"))
         seen = flatten(picture)
         seen.save(lens, quality=QUALITY, subsampling=0)
         seen.thumbnail((SHOWN, SHOWN), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -197,6 +193,15 @@ def upscale_stages(size: tuple[int, int], methods: Sequence[str], *, test: bool)
     networks = max(0.05, sum(method != BICUBIC for method in methods))
     kind = "upscale test" if test else "upscale"
     return [Stage(kind, round((width * height) ** 0.5), 1, width * height * networks)]
+
+
+def _cut_middle(picture: Image.Image) -> Image.Image:
+    """What a test uses of a picture, before it becomes floats of twelve bytes a pixel."""
+    if min(picture.size) < TEST_LIMITS.min_side:
+        return picture  # which is refused, with its size
+    width, height = (min(side, TEST_SIDE) for side in picture.size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
 
 
 def choose_methods(names: list[str]) -> list[str]:

@@ -83,7 +83,7 @@ def test_an_upload_that_is_no_picture_is_refused_in_a_sentence(client, tmp_path,
 
 
 def test_a_wrong_setting_is_refused_in_a_sentence(client):
-    with pytest.raises(AppError, match="Value 32 is less than minimum value 64"):
+    with pytest.raises(AppError, match=r"size must lie in \[64, 1024\], got 32"):
         stylize(client, size=32).result(timeout=PATIENCE)
 
 

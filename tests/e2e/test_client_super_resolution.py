@@ -46,5 +46,5 @@ def test_metrics_of_a_picture_by_method(client, tmp_path):
 def test_an_animation_is_refused_in_a_sentence(client, tmp_path):
     frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    with pytest.raises(AppError, match="is an animation of 2 frames"):
+    with pytest.raises(AppError, match="is an animation"):
         client.predict(picture=handle_file(str(tmp_path / "a.gif")), api_name="/upscale")

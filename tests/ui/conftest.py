@@ -1,7 +1,12 @@
 """What the tests of the page share."""
 
+import gc
+import hashlib
 import os
+import warnings
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cxdemo.checkpoints import CheckpointError
 from cxdemo.ui import pace
+from cxdemo.ui.app import launch_options
 from cxdemo.ui.context import Context
 from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import (
@@ -21,6 +27,7 @@ from ui.fake_pipeline import (
     build_demo,
     fake_transfer,
 )
+from ui.live import Live
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +74,59 @@ def style():
 @pytest.fixture
 def demo(ctx):
     return build_demo(ctx)
+
+
+@pytest.fixture
+def gradio_folder(tmp_path, monkeypatch):
+    """Where Gradio stores files for this test."""
+    folder = tmp_path / "gradio"
+    folder.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def store(gradio_folder):
+    """Puts a file, or a content under a name, where Gradio would, and says where."""
+
+    def put(file, content=None):
+        name, content = Path(file).name, Path(file).read_bytes() if content is None else content
+        path = gradio_folder / hashlib.sha256(content).hexdigest() / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def live(ctx, tmp_path_factory):
+    """The whole page, running, with pipelines that answer at once."""
+    folder = tmp_path_factory.mktemp("live") / "gradio"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        demo = build_demo(ctx)
+        with leaving_loops_open():
+            _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        yield Live(demo, url, folder)
+        with leaving_loops_open():
+            demo.close(verbose=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loops_end_with_their_module(request):
+    """So that no test of another module is blamed for what the running page leaves."""
+    yield
+    if any("live" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        with leaving_loops_open():
+            pass
+
+
+@contextmanager
+def leaving_loops_open():
+    """Gradio closes none of the event loops that it makes when it launches."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()

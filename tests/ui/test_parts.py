@@ -17,11 +17,11 @@ from cxdemo.ui.safe_image import SafeImage
 # ------------------------------------------------------------------------------ safe_image
 
 
-def test_safe_image_reads_upright_rgb(tmp_path):
+def test_safe_image_reads_upright_rgb(tmp_path, store):
     exif = Image.Exif()
     exif[274] = 6  # turned by a quarter
     Image.new("CMYK", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
-    picture = SafeImage().preprocess(ImageData(path=str(tmp_path / "a.jpg")))
+    picture = SafeImage().preprocess(ImageData(path=store(tmp_path / "a.jpg")))
     assert (picture.mode, picture.size) == ("RGB", (20, 40))
 
 
@@ -33,11 +33,11 @@ def test_safe_image_takes_data_urls_and_nothing():
     assert SafeImage().preprocess(None) is None
 
 
-def test_safe_image_says_what_is_wrong(tmp_path):
-    (tmp_path / "<b>.png").write_bytes(b"%PDF-1.4")
+def test_safe_image_says_what_is_wrong(store):
+    path = store("<b>.png", b"%PDF-1.4")
     with pytest.raises(gr.Error, match=r"&lt;b&gt;\.png” is a PDF document") as raised:
-        SafeImage().preprocess(ImageData(path=str(tmp_path / "<b>.png")))
-    assert str(tmp_path) not in raised.value.message
+        SafeImage().preprocess(ImageData(path=path))
+    assert path.rpartition("/")[0] not in raised.value.message
     with pytest.raises(gr.Error, match="arrived damaged"):
         SafeImage().preprocess(ImageData(url="data:image/png;base64,???"))
 
@@ -213,4 +213,4 @@ def test_thumbnails_are_buttons_with_escaped_names():
     )
     assert 'data-index="0"' in strip.value
     assert "&quot;quoted&quot; &lt;b&gt;" in strip.value
-    assert "data:image/jpeg;base64," in strip.value
+    assert "data:" not in strip.value

@@ -345,5 +345,5 @@ def test_the_endpoint_answers_with_the_same_numbers(driver, content):
     assert answer["claimed"] == 1
     with pytest.raises(gr.Error, match="two pictures"):
         match(content, None)
-    with pytest.raises(gr.Error, match="percents"):
+    with pytest.raises(gr.Error, match=r"x must lie in"):
         match(content, content, 130, 0)

@@ -322,14 +322,14 @@ def test_long_runs_are_announced(driver):
     assert "size is empty" in driver.events["estimate_time"].fn(driver.values)
 
 
-def test_upload_that_is_no_picture_empties_the_picker(driver, tmp_path):
+def test_upload_that_is_no_picture_empties_the_picker(driver, tmp_path, store):
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
     with pytest.warns(UserWarning, match="is a text file"):  # a toast, outside of a request
-        assert driver.events["accept_upload_0"].fn({"path": str(bad)}) is None
+        assert driver.events["accept_upload_0"].fn({"path": store(bad)}) is None
     good = tmp_path / "good.png"
     Image.new("RGB", (3000, 1500), "red").save(good)
-    assert driver.events["accept_upload_0"].fn({"path": str(good)}).size == (1024, 512)
+    assert driver.events["accept_upload_0"].fn({"path": store(good)}).size == (1024, 512)
 
 
 def test_stylize_streams_and_ends_with_a_png(driver, content, style):
@@ -337,7 +337,7 @@ def test_stylize_streams_and_ends_with_a_png(driver, content, style):
         if settings["steps_taken"] == PRESETS["fast"].num_steps:  # its file lives until the next
             assert images.load(path).size == (64, 43)
     assert settings["config"]["size"] == 64
-    with pytest.raises(gr.Error, match="Unknown preset"):
+    with pytest.raises(gr.Error, match="preset must be one of"):
         list(driver.events["stylize"].fn(content, style, "fats"))
     with pytest.raises(gr.Error, match="two pictures"):
         list(driver.events["stylize"].fn(content, None))

@@ -1,5 +1,6 @@
 """The super-resolution tab's wiring, with networks that answer at once."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -167,31 +168,31 @@ def test_stop_keeps_what_is_finished(driver, monkeypatch):
         ((180, 300), True, "a test needs at least 192"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_any_work(driver, tmp_path, size, test, said):
+def test_what_cannot_be_done_is_said_before_any_work(driver, store, size, test, said):
     driver.set(picture=size and Image.new("RGB", size), test=test)
     with pytest.raises(gr.Error, match=said):
         driver.events["begin_upscale"].fn(driver.values)
     if size and min(size) >= 16:  # else the upload was refused already
-        estimate = driver.events["estimate_upscale"].fn(save(tmp_path, size), ["cx"], test)
+        estimate = driver.events["estimate_upscale"].fn(save(store, size), ["cx"], test)
         assert "cx-long" in estimate
         assert said in estimate
 
 
-def save(folder, size):
+def save(store, size):
     """A picture as the page sends it."""
-    Image.new("L", size).save(folder / "a.png")
-    return {"path": str(folder / "a.png")}
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, "PNG")
+    return {"path": store("a.png", buffer.getvalue())}
 
 
-def test_the_estimate_says_sizes_and_time(driver, tmp_path):
+def test_the_estimate_says_sizes_and_time(driver, store):
     estimate = driver.events["estimate_upscale"].fn
     assert "300 × 200 → 1200 × 800 pixels, about 4 s here" in estimate(
-        save(tmp_path, (300, 200)), ["bicubic", "mse", "cx"], False
+        save(store, (300, 200)), ["bicubic", "mse", "cx"], False
     )
-    told = estimate(save(tmp_path, (3000, 2003)), ["cx"], True)
+    told = estimate(save(store, (3000, 2003)), ["cx"], True)
     assert "Its middle, 1024 × 1024, is shrunk to 256 × 256" in told
-    (tmp_path / "b.png").write_text("no picture")
-    for nothing in (None, {"path": str(tmp_path / "b.png")}):
+    for nothing in (None, {"path": store("b.png", b"no picture")}):
         assert "1.2 megapixels" in estimate(nothing, ["cx"], False)
 
 
@@ -224,17 +225,19 @@ def test_choosing_an_example_takes_its_note_along(driver):
     assert driver.events["switch_test"].fn(True, example).size == (220, 220)
 
 
-def test_uploads_are_checked(driver, tmp_path):
+def test_uploads_are_checked(driver, tmp_path, store):
     frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     accept = driver.events["accept_small_picture"].fn
-    with pytest.warns(UserWarning, match="animation of 2 frames"):  # a toast, outside of a request
-        update = accept({"path": str(tmp_path / "a.gif")})
+    with pytest.warns(
+        UserWarning, match="is an animation, but a still"
+    ):  # a toast, outside of a request
+        update = accept({"path": store(tmp_path / "a.gif")})
     assert update[driver.find("picture")] is None
     frames[0].save(tmp_path / "b.png")
-    assert accept({"path": str(tmp_path / "b.png")})[driver.find("picture")] == gr.skip()
-    with pytest.raises(gr.Error, match="animation of 2 frames"):
-        LayeredImage().preprocess(ImageData(path=str(tmp_path / "a.gif")))
+    assert accept({"path": store(tmp_path / "b.png")})[driver.find("picture")] == gr.skip()
+    with pytest.raises(gr.Error, match="is an animation, but a still"):
+        LayeredImage().preprocess(ImageData(path=store(tmp_path / "a.gif")))
     assert LayeredImage().get_block_name() == "image"
 
 

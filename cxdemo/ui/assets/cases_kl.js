@@ -12,7 +12,7 @@ function arrive() {
   state.points = decode(value.points, Float32Array);
   slider.max = value.losses.length - 1;
   slider.value = Math.round(value.losses.length / 3);
-  find('.cxt-told').innerHTML = value.sentence;
+  say(find('.cxt-told'), value.sentence);
   draw();
 }
 
@@ -24,7 +24,7 @@ function draw() {
   curves(at, ink, value);
   const unit = {shift: 'shift', spread: 'spread'}[find('[data-set=move]').value] || 'step';
   find('.cxt-scrub output').textContent = `${unit} ${number(value.amounts[at])}`;
-  play.innerHTML = state.playing ? '&#10074;&#10074;' : '&#9654;';
+  play.textContent = state.playing ? '\u275a\u275a' : '\u25b6';
 }
 
 function cloud(at, ink, value) {

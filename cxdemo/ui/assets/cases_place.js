@@ -14,10 +14,10 @@ function draw() {
   chart('voted', value.steps.map((s) => s.voted), at, value.perceptual);
   chart('loss', value.steps.map((s) => s.loss), at, null);
   const share = step.own > 0.995 ? (100 * step.own).toFixed(1) + ' %' : percent(step.own);
-  find('.cxt-told').innerHTML = `At w = ${number(step.weight)} the own position gets <b>${share}</b> of the vote. What x votes for differs by ` +
+  say(find('.cxt-told'), `At w = ${number(step.weight)} the own position gets <b>${share}</b> of the vote. What x votes for differs by ` +
     `E<sub>w</sub> = <b>${step.voted.toFixed(3)}</b>, the perceptual loss (cosine, VGG conv3_2) is <b>${value.perceptual.toFixed(3)}</b>; ` +
     `&minus;log CX = <b>${step.loss.toFixed(4)}</b>. ` +
-    (at === 0 ? 'Without place, x is found again in its copy: almost no difference.' : at >= 9 ? 'Now x votes for the pixel below it, right or wrong, and CX sees nothing amiss.' : '');
+    (at === 0 ? 'Without place, x is found again in its copy: almost no difference.' : at >= 9 ? 'Now x votes for the pixel below it, right or wrong, and CX sees nothing amiss.' : ''));
 }
 
 function chart(name, values, at, limit) {

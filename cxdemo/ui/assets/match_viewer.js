@@ -246,7 +246,7 @@ function tell(won) {
   const {row, scene} = state;
   if (state.pointed === null) {
     const count = state.winner ? `, and wins <b>${won.length}</b> of the ${scene.asked.title.toLowerCase()}'s ${state.winner.length} patches (framed in map 4)` : '';
-    told.innerHTML = `${row.sentence}${count}.`;
+    say(told, `${row.sentence}${count}.`);
     if (row.notice) told.append(' ' + row.notice);
     return;
   }
@@ -258,7 +258,7 @@ function tell(won) {
     const [wr, wc] = cellOf(state.winner[state.pointed], scene.asker.grid);
     text += ` Of all patches, the one at row ${wr}, column ${wc} (yellow, left) wants it most: CX ${percent(state.won[state.pointed])}.`;
   }
-  told.innerHTML = text;
+  say(told, text);
 }
 
 const number = (value) => Number(value.toPrecision(3)).toString();

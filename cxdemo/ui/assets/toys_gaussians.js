@@ -119,11 +119,11 @@ function profile() {
 
 function tell() {
   const {reading} = state;
-  find('.cxt-numbers').innerHTML = [
+  say(find('.cxt-numbers'), [
     ['μ', number(reading.mu)], ['σ', number(reading.sigma)],
     ['E[CX]', reading.similarity.toFixed(3)], ['E[L2] = 1 + μ² + σ²', number(reading.squared, 4)], ['DIS, distinct nearest', reading.distinct.toFixed(2)],
-  ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('');
-  find('.cxt-told').innerHTML = reading.sentence;
+  ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join(''));
+  say(find('.cxt-told'), reading.sentence);
 }
 
 function place(mu, sigma) {

@@ -27,7 +27,7 @@ function arrive() {
   state.target = decode(run.target, Float32Array);
   state.moved = Object.fromEntries(LOSSES.map((name) => [name, decode(run.positions[name], Float32Array)]));
   slider.max = run.steps.length - 1;
-  find('.cxt-told').innerHTML = run.sentence;
+  say(find('.cxt-told'), run.sentence);
   state.at = still ? run.steps.length - 1 : 0;
   state.playing = !still;
   state.began = null;
@@ -53,7 +53,7 @@ function draw() {
   curve(tone, ink);
   slider.value = whole;
   find('.cxt-scrub output').textContent = `step ${state.run.steps[whole]}`;
-  play.innerHTML = state.playing ? '&#10074;&#10074;' : '&#9654;';
+  play.textContent = state.playing ? '\u275a\u275a' : '\u25b6';
 }
 
 function panel(name, color, ink, whole) {

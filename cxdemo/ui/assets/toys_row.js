@@ -31,7 +31,7 @@ function draw() {
   const ink = colors(), tone = tones();
   drawPlane(ink, tone);
   drawBars(ink, tone);
-  find('.cxt-told').innerHTML = state.row.sentence;
+  say(find('.cxt-told'), state.row.sentence);
 }
 
 function rgb(color) { const n = parseInt(color.slice(1), 16); return [n >> 16, (n >> 8) & 255, n & 255]; }

@@ -226,7 +226,8 @@ def _build_viewer() -> gr.HTML:
     return gr.HTML(
         {},
         html_template=(ASSETS / "match_viewer.html").read_text(encoding="utf-8"),
-        js_on_load=(ASSETS / "match_viewer.js").read_text(encoding="utf-8"),
+        js_on_load="const {say} = window.cxShared(element);\n"
+        + (ASSETS / "match_viewer.js").read_text(encoding="utf-8"),
         elem_id="cx-match-viewer",
         scene={},
         survey={},
