@@ -241,9 +241,21 @@ def read_settings(stored: str | Mapping[str, Any]) -> StoredSettings[StyleTransf
     Raises:
         ValueError: It is something else, or a value is one that its option may not take.
     """
-    read = options.read_settings(StyleTransferConfig, stored, pipeline=PIPELINE)
+    read = options.read_settings(StyleTransferConfig, _name_recipe(stored), pipeline=PIPELINE)
     weights = read_weights(read.rest.get("style_weights", [1.0]))
     return replace(read, rest={**read.rest, "style_weights": weights})
+
+
+def _name_recipe(stored: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """Settings from before there were hypercolumns compare maps, which they do not say."""
+    try:
+        settings = json.loads(stored) if isinstance(stored, str) else dict(stored)
+        config = settings["config"]
+        if "compare" in config or "content_place" not in config:
+            return stored
+        return {**settings, "config": {**config, "compare": "maps"}}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return stored  # what is wrong with it is said by whoever reads it
 
 
 def read_weights(value: Any) -> list[float]:

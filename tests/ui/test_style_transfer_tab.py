@@ -136,6 +136,19 @@ def test_weights_of_styles_come_back_as_shares_that_the_sliders_can_show(driver,
         assert [updates[slider] for slider in sliders] == shown
 
 
+def test_settings_of_results_from_before_hypercolumns_still_load():
+    old = {
+        "size": 256, "num_steps": 100, "style_layers": ["conv3_2", "conv4_2"],
+        "content_layers": ["conv4_2"], "content_place": 0.5, "palette_weight": 20.0,
+        "pooling": "average", "optimizer": "lbfgs", "step_size": 0.02,
+    }  # fmt: skip
+    config = read_settings(json.dumps({"config": old, "style_weights": [1.0]})).config
+    assert (config.compare, config.optimizer, config.content_place) == ("maps", "lbfgs", 0.5)
+    assert read_settings({"config": {"size": 96}}).config.compare == "hypercolumns"
+    with pytest.raises(ValueError, match="holds no settings"):
+        read_settings("[" * 100_000)
+
+
 @pytest.mark.parametrize("weights", ["[-1]", "[NaN]", "[0]", '"1"', "[true]", "null", "7"])
 def test_weights_that_are_none_are_refused(weights):
     with pytest.raises(ValueError, match=r"style_weights (must|is empty)"):
