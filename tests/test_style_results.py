@@ -37,7 +37,9 @@ def test_portraits_keep_their_faces(example, finder):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
 def test_no_colour_is_foreign_to_the_style(example):
     content, style = (read(path) for path in example.pictures)
-    assert foreign(read(result_of(example)), style) < 0.02 < foreign(content, style)
+    left = foreign(read(result_of(example)), style)
+    assert left < 0.015
+    assert left < 0.6 * foreign(content, style)
 
 
 @pytest.mark.slow
@@ -49,4 +51,4 @@ def test_a_run_keeps_the_face_and_takes_the_colours(finder):
     moved = measure_faces(content, last.image, finder)
     assert moved is not None
     assert moved < 0.10
-    assert foreign(last.image, style) < 0.02
+    assert foreign(last.image, style) < 0.015

@@ -155,7 +155,8 @@ def print_faces(results: Path) -> int:
 
 def print_costs(args: argparse.Namespace) -> int:
     """Seconds of a step by size, and of the whole run."""
-    changes = {} if args.size is None else {"size": args.size}
+    asked = {"size": args.size, "num_steps": args.steps}
+    changes = {name: value for name, value in asked.items() if value is not None}
     config = load_preset(args.preset, **changes)
     content = images.to_tensor(images.load(args.content))
     style = images.to_tensor(images.load(args.style))
@@ -197,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--style", default=str(EXAMPLES / "painting_starry_night.jpg"))
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--size", type=int, help="long side, pixels; the preset's own if not given")
+    parser.add_argument("--steps", type=int, help="of the whole run; the preset's own if not given")
     parser.add_argument("--faces", action="store_true", help="measure the stored examples' faces")
     parser.add_argument("--results", default=str(EXAMPLES / "results"), help="folder for --faces")
     return parser

@@ -32,7 +32,7 @@ def test_the_page_for_programs_shows_types_ranges_choices_and_defaults(endpoints
     assert size["python_type"] == {"type": "int", "description": "From 64 to 1024."}
     assert size["parameter_has_default"]
     assert isinstance(size["parameter_default"], int)
-    assert known["preset"]["type"]["enum"] == ["fast", "paper", "authors"]
+    assert known["preset"]["type"]["enum"] == ["fast", "fine", "paper", "authors"]
     assert known["keep_colors"]["python_type"]["type"] == "bool"
     assert known["style_strength"]["python_type"]["type"] == "float"
     for name in ("num_steps", "size", "seed"):
@@ -74,8 +74,8 @@ def test_wrong_values_get_a_sentence_at_every_field_of_every_endpoint(live, endp
     [
         ("stylize", "size", 32, "size must lie in [64, 1024], got 32"),
         ("stylize", "size", 256.5, "size must be a whole number in [64, 1024], got 256.5"),
-        ("stylize", "preset", "fsat", "preset must be one of fast, paper, authors, got 'fsat'. "
-         "Did you mean 'fast'?"),
+        ("stylize", "preset", "fsat", "preset must be one of fast, fine, paper, authors, "
+         "got 'fsat'. Did you mean 'fast'?"),
         ("match", "x", -1, "x must lie in [0.0, 100.0], got -1"),
         ("explain_style", "y", 1e308, "y must lie in [0.0, 100.0], got 1e+308"),
         ("upscale", "method", "cy", "method must be one of bicubic, mse, cx, cx-gan, got 'cy'"),
