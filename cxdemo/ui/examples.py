@@ -95,7 +95,9 @@ EXAMPLES = (
         content="portrait_einstein_1927",
         style="painting_arcimboldo_librarian",
     ),
-    Example(title="Mountain, Ejiri", content="photo_mountain", style="painting_hokusai_ejiri"),
+    Example(
+        title="Parrot, Composition VIII", content="photo_parrot", style="painting_kandinsky_viii"
+    ),
     Example(title="Dog, The Kiss", content="photo_dog", style="painting_klimt_kiss"),
 )
 

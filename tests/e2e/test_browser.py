@@ -59,6 +59,7 @@ def test_run_stop_run_again_compare_and_explain(visit, tmp_path):
     page.locator("#cx-stop").click()
     expect(page.locator("#cx-progress")).to_contain_text("Stopped at step")
     expect(page.locator("#cx-stop")).to_be_disabled()
+    expect(page.locator("#cx-run")).to_be_enabled(timeout=SLOW)  # the step at hand is done
     stopped_at = page.locator("#cx-progress .cx-progress").inner_text()
     expect(page.locator("#cx-png")).to_be_enabled()
 
@@ -98,12 +99,13 @@ def test_run_stop_run_again_compare_and_explain(visit, tmp_path):
 
 def test_example_is_finished_at_once(visit):
     page = visit.page
-    expect(page.locator("#cx-progress")).to_contain_text("Done", timeout=SOON)
+    expect(page.locator("#cx-progress")).to_contain_text("Stored result", timeout=SOON)
     old_result, old_content = visit.source("cx-live"), visit.source("cx-content")
     page.locator("#cx-examples button").nth(1).click()
     visit.wait_for_new("cx-live", old_result, timeout=5_000)
     visit.wait_for_new("cx-content", old_content, timeout=5_000)
-    expect(page.locator("#cx-progress")).to_contain_text("Done")
+    expect(page.locator("#cx-progress")).to_contain_text("Stored result")
+    expect(page.locator("#cx-result-of")).not_to_contain_text("have changed")
     expect(page.locator("#cx-png")).to_be_enabled()
     expect(page.locator("#cx-live img")).to_be_in_viewport()
     visit.check_clean()

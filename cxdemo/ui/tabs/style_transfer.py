@@ -29,6 +29,7 @@ from cxdemo.ui.loss_curve import draw_loss_curve
 from cxdemo.ui.options_form import control_for, read_config, show_config
 from cxdemo.ui.pace import Paces, paces_of, style_stages
 from cxdemo.ui.safe_image import SafeImage, accept_upload, build_picker
+from cxdemo.ui.shelf import move_to_shelf
 from cxdemo.ui.style_api import add_endpoints
 from cxdemo.ui.style_progress import tell_estimate, tell_pair, tell_progress
 from cxdemo.ui.style_run import StyleRun, choose_styles, read_settings_file
@@ -104,10 +105,10 @@ def build(ctx: Context) -> None:
         content=content, styles=styles, weights=weights, preset=preset, controls=controls,
         estimate=estimate, run=run, stop=stop, **results,
     )  # fmt: skip
-    _wire_pickers(page, strips)
+    chosen = _wire_pickers(page, strips)
     _wire_settings(page, paces_of(ctx.device), upload)
     _wire_run(page, ctx)
-    _wire_inputs(page)
+    _wire_inputs(page, chosen)
     _wire_views(page, ctx)
     _wire_examples(page, cards, shown)
     add_endpoints(ctx)
@@ -202,7 +203,7 @@ def _build_results(first: StyleRun | None) -> dict[str, Any]:
     value = result_values(first) if first else {}
     made: dict[str, Any] = {"state": gr.State(first, time_to_live=3600)}
     made["status"] = gr.HTML(value.get("status", ""), elem_id="cx-progress")
-    made["pair"] = gr.HTML(value.get("pair", ""), elem_id="cx-result-of")
+    made["pair"] = gr.HTML(move_to_shelf(value.get("pair", "")), elem_id="cx-result-of")
     with gr.Tabs(elem_id="cx-views", overflow_behavior="wrap") as made["views"]:
         with gr.Tab("Result", id="live"):
             made["live"] = gr.Image(
@@ -284,9 +285,11 @@ def _build_examples(shown: Finished) -> gr.HTML:
 # ------------------------------------------------------------------------------------ events
 
 
-def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
+def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> list[Callable[..., Any]]:
+    """The events after which a picker holds another picture, or none."""
+    chosen: list[Callable[..., Any]] = []
     for index, picker in enumerate([page.content, *page.styles]):
-        picker.upload(
+        accepted = picker.upload(
             quickly(partial(accept_upload, long_side=LARGEST)),
             picker,
             picker,
@@ -294,9 +297,10 @@ def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
             api_name=f"accept_upload_{index}",
             **PRIVATE,
         )
+        chosen += [accepted.then, picker.clear]
     for strip, picker in strips.items():
         kinds = ("portrait", "photo") if picker is page.content else ("painting",)
-        strip.select(
+        picked = strip.select(
             _pick_from(examples.picture_files(*kinds)),
             None,
             picker,
@@ -304,6 +308,8 @@ def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> None:
             queue=False,
             **PRIVATE,
         )
+        chosen.append(picked.then)
+    return chosen
 
 
 def _pick_from(files: list[Path]) -> Callable[..., Image.Image]:
@@ -434,7 +440,7 @@ def _wire_run(page: Page, ctx: Context) -> None:
     )
 
 
-def _wire_inputs(page: Page) -> None:
+def _wire_inputs(page: Page, chosen: Sequence[Callable[..., Any]]) -> None:
     def tell_whose(values: Mapping[Any, Any]) -> str:
         job = values[page.state]
         if job is None:
@@ -451,15 +457,18 @@ def _wire_inputs(page: Page) -> None:
             fits = False
         return tell_pair(job, stale=not fits)
 
+    inputs = {*page.inputs, page.state}
     gr.on(
-        [component.change for component in page.inputs if component is not page.preset],
+        [control.change for control in (*page.weights, *page.controls.values())],
         tell_whose,
-        {*page.inputs, page.state},
+        inputs,
         page.pair,
         api_name="tell_whose_result",
         trigger_mode="always_last",
         **PRIVATE,
     )
+    for index, event in enumerate(chosen):
+        event(tell_whose, inputs, page.pair, api_name=f"tell_whose_result_{index}", **PRIVATE)
 
 
 def idle(page: Page) -> Updates:
