@@ -40,6 +40,11 @@ class GuardedBlocks(Blocks):
             for word in ("preserved_by_key", "_selectable"):  # of pages that are built anew
                 if component["props"].get(word) in (False, ["value"]):
                     del component["props"][word]
+            if component.get("key", ...) is None:
+                del component["key"]
+            if script := component["props"].get("js_on_load"):
+                lines = (line.strip() for line in script.splitlines())
+                component["props"]["js_on_load"] = "\n".join(line for line in lines if line)
         return config
 
     def get_api_info(self, *args: Any, **kwargs: Any) -> Any:

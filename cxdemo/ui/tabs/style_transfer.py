@@ -286,7 +286,7 @@ def _build_examples(shown: Finished) -> gr.HTML:
 
 
 def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> list[Callable[..., Any]]:
-    """The events after which a picker holds another picture, or none."""
+    """The events after which a picker holds another picture."""
     chosen: list[Callable[..., Any]] = []
     for index, picker in enumerate([page.content, *page.styles]):
         accepted = picker.upload(
@@ -297,7 +297,7 @@ def _wire_pickers(page: Page, strips: Mapping[Any, SafeImage]) -> list[Callable[
             api_name=f"accept_upload_{index}",
             **PRIVATE,
         )
-        chosen += [accepted.then, picker.clear]
+        chosen.append(accepted.then)
     for strip, picker in strips.items():
         kinds = ("portrait", "photo") if picker is page.content else ("painting",)
         picked = strip.select(
@@ -458,8 +458,9 @@ def _wire_inputs(page: Page, chosen: Sequence[Callable[..., Any]]) -> None:
         return tell_pair(job, stale=not fits)
 
     inputs = {*page.inputs, page.state}
+    changes = [control.change for control in (*page.weights, *page.controls.values())]
     gr.on(
-        [control.change for control in (*page.weights, *page.controls.values())],
+        [*changes, *(picker.clear for picker in (page.content, *page.styles))],
         tell_whose,
         inputs,
         page.pair,
