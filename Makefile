@@ -13,7 +13,7 @@ app: $(VENV)/app ## create the environment if needed and start the app
 	$(BIN)/python app.py
 
 test: $(VENV)/dev browser ## create the environment if needed and run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(VENV)/dev browser ## the slow tests too, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m 'not network'

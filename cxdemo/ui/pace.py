@@ -12,7 +12,7 @@ from cxdemo.pipelines.style_transfer import StyleTransferConfig, stage_work
 
 # Seconds for a unit of work of a 2-core machine, everything else included, before anything was
 # measured: a multiply-add of a style transfer, a pixel of a small picture times networks.
-TYPICAL_CPU = {"style": 1 / 2e10, "upscale": 1 / 30_000, "upscale test": 1 / 15_000}
+TYPICAL_CPU = {"style": 1 / 1.3e11, "upscale": 1 / 30_000, "upscale test": 1 / 15_000}
 LONG = 180.0  # seconds
 ASPECT = 0.75  # short side by long side of a usual picture
 TELLING = 0.5  # seconds of a stage below which its pace says nothing
