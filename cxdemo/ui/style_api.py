@@ -56,7 +56,8 @@ def _add_stylize(ctx: Context) -> None:
         """
         if content is None or style is None:
             raise ValueError("stylize needs two pictures, a content and a style.")
-        values = dict(zip(NAMES, (style_strength, size, seed, keep_colors), strict=True))
+        given = (style_strength, size, seed, keep_colors)
+        values: dict[str, Any] = dict(zip(NAMES, given, strict=True))
         base = load_preset(read_value(PRESET, preset))
         config = read_config(StyleTransferConfig, values, base=base)
         job = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
