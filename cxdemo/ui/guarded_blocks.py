@@ -19,6 +19,7 @@ MISFIT = (
 UNSHOWN = "The result cannot be shown any more: results are kept for an hour. Run it again."
 
 
+UNSET = ("streamable", "_retryable", "autoscroll")  # false is what their absence means
 DESCRIPTION = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
 
 
@@ -44,7 +45,11 @@ class GuardedBlocks(Blocks):
                 del component["key"]
             if script := component["props"].get("js_on_load"):
                 lines = (line.strip() for line in script.splitlines())
-                component["props"]["js_on_load"] = "\n".join(line for line in lines if line)
+                kept = [line for line in lines if line and not line.startswith("//")]
+                component["props"]["js_on_load"] = "\n".join(kept)
+            for word in UNSET:
+                if component["props"].get(word) is False:
+                    del component["props"][word]
         return config
 
     def get_api_info(self, *args: Any, **kwargs: Any) -> Any:

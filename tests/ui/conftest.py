@@ -29,8 +29,6 @@ from ui.fake_pipeline import (
 )
 from ui.live import Live
 
-UNCLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture(scope="session")
 def ctx():
@@ -114,14 +112,6 @@ def live(ctx, tmp_path_factory):
         yield Live(demo, url, folder)
         with leaving_loops_open():
             demo.close(verbose=False)
-
-
-def pytest_collection_modifyitems(items):
-    """No test is blamed for the loops that the running page of an earlier one has left."""
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            item.add_marker(UNCLOSED)
 
 
 @contextmanager

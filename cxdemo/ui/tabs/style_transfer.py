@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import gradio as gr
@@ -468,8 +469,8 @@ def _wire_inputs(page: Page, chosen: Sequence[Callable[..., Any]]) -> None:
         trigger_mode="always_last",
         **PRIVATE,
     )
-    for index, event in enumerate(chosen):
-        event(tell_whose, inputs, page.pair, api_name=f"tell_whose_result_{index}", **PRIVATE)
+    for letter, event in zip(ascii_lowercase, chosen, strict=False):
+        event(tell_whose, inputs, page.pair, api_name=f"tell_whose_result_{letter}", **PRIVATE)
 
 
 def idle(page: Page) -> Updates:
