@@ -32,6 +32,12 @@ ORDINALS = (
 )  # fmt: skip
 
 
+UNHEARD_SAID = (
+    "Nobody listened for the answer, so this was dropped. Open the event stream as soon as the "
+    "call was accepted."
+)
+
+
 class Refused(ValueError):  # noqa: N818  an answer, and no fault of anybody
     """There is no place for this work; the text says why and what to do."""
 
@@ -171,17 +177,16 @@ class Lane:
         """
         until = time.monotonic() + timeout
         with self._changed:
-            while True:
-                self._move()
+            self._move()
+            while not (ticket.running or ticket.dropped):
                 left = until - time.monotonic()
-                if ticket.dropped:
-                    raise Refused(
-                        "Nobody listened for the answer, so this was dropped. Open the event "
-                        "stream as soon as the call was accepted."
-                    )
-                if ticket.running or left <= 0:
-                    return ticket.running
-                self._changed.wait(min(POLL, left))
+                if left <= 0:
+                    return False
+                if not self._changed.wait(min(POLL, left)):
+                    self._move()
+            if ticket.dropped:
+                raise Refused(UNHEARD_SAID)
+            return True
 
     @contextmanager
     def turn(self, visitor: Visitor, *, heavy: bool = False) -> Iterator[None]:
@@ -231,8 +236,12 @@ class Lane:
     # --------------------------------------------------------------------------------- the rules
 
     def _move(self) -> None:
-        """Notes who listens, drops what nobody wants, and starts what may run."""
-        now = self._clock()
+        """Notes who listens, drops what nobody wants, and starts what may run.
+
+        Those who wait are woken only if that concerns one of them: each wakes up to move the lane,
+        and if that woke the others in turn, they would keep the processor busy.
+        """
+        now, concerned = self._clock(), False
         for ticket in self._tickets:
             ticket.present = self._listening(ticket.visitor)
             if ticket.present:
@@ -241,15 +250,16 @@ class Lane:
         unheard = [t for t in waiting if t.heard is None]
         late = [t for t in waiting if now - max(t.entered, t.heard or 0.0) > PATIENCE]
         for ticket in {*late, *unheard[: max(0, len(unheard) - UNHEARD)]}:
-            ticket.dropped = True
+            ticket.dropped = concerned = True
             self._tickets.remove(ticket)
         while (ticket := self._next()) is not None:
-            ticket.running = True
+            ticket.running = concerned = True
             self._turns += 1
             self._served[ticket.visitor.session] = self._turns
         sessions = {t.visitor.session for t in self._tickets}
         self._served = {s: n for s, n in self._served.items() if s in sessions}
-        self._changed.notify_all()
+        if concerned:
+            self._changed.notify_all()
 
     def _next(self) -> Ticket | None:
         """Whose turn it is, if there is room for one more."""

@@ -1,5 +1,7 @@
 """The rules of the lanes, by a clock that does not run."""
 
+import threading
+
 import pytest
 
 from cxdemo.ui.lanes import PATIENCE, UNHEARD, Lane, Place, Refused, Visitor, tell_place
@@ -157,3 +159,22 @@ def test_one_visitor_cannot_fill_the_quick_lane():
     with pytest.raises(Refused, match="3 of your requests are waiting already"):
         quick.enter("a")
     quick.enter("b")
+
+
+def test_those_who_wait_do_not_keep_each_other_busy():
+    looks = []
+
+    def listening(visitor):
+        looks.append(visitor)
+        return True
+
+    lane = Lane(width=1, listening=listening)
+    lane.enter(Visitor("works"))
+    tickets = [lane.enter(Visitor(name)) for name in "abcd"]
+    looks.clear()
+    threads = [threading.Thread(target=lane.wait, args=(t, 0.4)) for t in tickets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(looks) <= 4 * 5 * 3  # each looks at all five when it comes, and once a `POLL`
