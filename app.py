@@ -20,12 +20,12 @@ def main() -> None:
     if os.environ.get("SPACES_ZERO_GPU"):
         with suppress(ImportError):
             import spaces  # noqa: F401  # pyright: ignore[reportMissingImports]  before torch
-    from cxdemo.ui.private_folder import keep_gradio_here, sweep_for_ever
+    from cxdemo.runs.private_folder import keep_gradio_here, sweep_for_ever
 
     keep_gradio_here()
+    from cxdemo.engine.background_fetch import BackgroundFetch
+    from cxdemo.engine.context import default_context
     from cxdemo.ui.app import build_app, launch_options, shown_files
-    from cxdemo.ui.background_fetch import BackgroundFetch
-    from cxdemo.ui.context import default_context
 
     fetch = BackgroundFetch(name="vgg19")
     demo = build_app(default_context(fetch=fetch))

@@ -96,9 +96,9 @@ def _answer_clicks(
     source: Path, target: Path, config: PatchSimilarityConfig
 ) -> Callable[[], object]:
     """What the app does for a click on two pictures."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.match_session import Comparison
-    from cxdemo.ui.match_view import answer_click
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.match import Comparison
+    from cxdemo.ui.match.view import answer_click
 
     comparison = Comparison(source=images.load(source), target=images.load(target), config=config)
     return partial(answer_click, comparison, default_context())

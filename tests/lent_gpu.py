@@ -56,7 +56,7 @@ def pretend(server: int) -> None:
     import spaces.zero.torch as lent
     import torch
 
-    from cxdemo.ui import zero_gpu
+    from cxdemo.engine import zero_gpu
 
     touch, work = torch._C._cuda_init, zero_gpu._work
 

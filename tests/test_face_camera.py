@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cxdemo.examples import PICTURES
 from cxdemo.faces import Face, Framing, crop_along, load_face_finder
 from cxdemo.images import load, to_tensor
-from cxdemo.ui.examples import PICTURES
 
 FRAMING = Framing(apart=0.25, down=0.43)
 

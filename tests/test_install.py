@@ -35,7 +35,7 @@ def test_the_wheel_has_the_package_its_command_its_types_and_its_weights(wheel):
         assert "cxdemo = cxdemo.__main__:main" in archive.read(entries).decode()
     shipped = {f"cxdemo/weights/{path.name}" for path in (ROOT / "checkpoints").iterdir()}
     assert shipped <= set(names)
-    assert {"cxdemo/py.typed", "cxdemo/ui/assets/cxdemo.css"} <= set(names)
+    assert {"cxdemo/py.typed", "cxdemo/ui/cxdemo.css"} <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"cxdemo"}
 
 

@@ -12,12 +12,12 @@ import cxdemo
 from cxdemo import checkpoints, images
 from cxdemo.__main__ import main
 from cxdemo.commands import sr
+from cxdemo.engine import context
 from cxdemo.networks import Upscaler
 from cxdemo.optimize import Step
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig
-from cxdemo.ui import context
-from cxdemo.ui.style_run import read_settings_file
+from cxdemo.runs.style import read_settings_file
 
 CAT = "cxdemo/examples/photo_cat_chelsea.jpg"
 WAVE = "cxdemo/examples/painting_great_wave.jpg"

@@ -7,8 +7,8 @@ from PIL import Image
 
 from cxdemo.__main__ import main
 from cxdemo.commands.face_animate import read_pairs
+from cxdemo.examples import PICTURES
 from cxdemo.images import load, to_tensor
-from cxdemo.ui.examples import PICTURES
 from cxdemo.video import save_mp4
 
 FAST = ["--num-steps", "20", "--size", "64", "--coarse-share", "1", "--batch-size", "1"]
@@ -81,8 +81,8 @@ def test_a_driver_without_a_face_is_refused_before_any_training(tmp_path, monkey
     def train(*args):
         raise AssertionError("it was trained")
 
-    monkeypatch.setattr("cxdemo.ui.context.default_context", NoFaces)
-    monkeypatch.setattr("cxdemo.ui.clip_run.start_animation", train)
+    monkeypatch.setattr("cxdemo.engine.context.default_context", NoFaces)
+    monkeypatch.setattr("cxdemo.runs.clips.start_animation", train)
     Image.new("RGB", (64, 64), "red").save(tmp_path / "t.png")
     save_mp4(torch.full((4, 3, 32, 32), 0.5), tmp_path / "c.mp4", fps=12)
     try:

@@ -7,8 +7,8 @@ import torch
 
 from cxdemo import images
 from cxdemo.__main__ import main
+from cxdemo.engine import context
 from cxdemo.pipelines.face_translation import Translation
-from cxdemo.ui import context
 
 MONA_LISA = "cxdemo/examples/portrait_monalisa.jpg"
 

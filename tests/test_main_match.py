@@ -9,11 +9,11 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.__main__ import main
+from cxdemo.figures.match import check_ending
+from cxdemo.figures.report import read_place
 from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig, extract_map
-from cxdemo.ui.match_figure import check_ending
-from cxdemo.ui.match_report import read_place
-from cxdemo.ui.tabs.patch_similarity import read_settings_file
+from cxdemo.ui.match.page import read_settings_file
 
 CAT = "cxdemo/examples/photo_cat_chelsea.jpg"
 WAVE = "cxdemo/examples/painting_great_wave.jpg"
@@ -31,9 +31,7 @@ def one_thread():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Numbers need no panel, which takes a second to write."""
-    monkeypatch.setattr(
-        "cxdemo.ui.match_figure.save_figure", lambda figure, file, **_: file.touch()
-    )
+    monkeypatch.setattr("cxdemo.figures.match.save_figure", lambda figure, file, **_: file.touch())
 
 
 def oracle(x, y, *, h, weight=0.0, eps=1e-5):
@@ -123,7 +121,7 @@ def test_the_settings_of_a_panel_come_back_here_and_in_the_app(monkeypatch, caps
     def save(figure, file, *, settings):
         images.save_picture(Image.new("RGB", (9, 9)), file, settings=settings)
 
-    monkeypatch.setattr("cxdemo.ui.match_figure.save_figure", save)
+    monkeypatch.setattr("cxdemo.figures.match.save_figure", save)
     flags = ["--bandwidth", "0.3", "--asks", "target", "--at", "20%,70%", "--json"]
     said = json.loads(run(capsys, tmp_path, *flags))
     read = read_settings_file(tmp_path / "panel.png", None)

@@ -5,9 +5,10 @@ import torch
 
 from cxdemo import images
 from cxdemo.bench.style import measure_faces
+from cxdemo.examples import PICTURES
 from cxdemo.faces import load_face_finder
+from cxdemo.gallery.style import EXAMPLES, result_of
 from cxdemo.pipelines.style_transfer import load_preset, transfer_style
-from cxdemo.ui.examples import EXAMPLES, PICTURES, result_of
 
 PORTRAITS = [example for example in EXAMPLES if example.content.startswith("portrait")]
 

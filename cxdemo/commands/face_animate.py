@@ -49,9 +49,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run_animate(args: argparse.Namespace) -> int:
     """Trains, and writes driver and result side by side."""
+    from cxdemo.engine.context import default_context
     from cxdemo.faces import align
-    from cxdemo.ui.clip_run import SAME_AS_DRIVER, open_driver, start_animation
-    from cxdemo.ui.context import default_context
+    from cxdemo.runs.clips import SAME_AS_DRIVER, open_driver, start_animation
 
     output = _choose_output(args, args.target, args.clip)
     ctx = default_context()
@@ -67,8 +67,8 @@ def run_animate(args: argparse.Namespace) -> int:
 
 def run_puppet(args: argparse.Namespace) -> int:
     """Learns from pairs, and writes the new clip and the puppet side by side."""
-    from cxdemo.ui.clip_run import open_clip, start_puppet
-    from cxdemo.ui.context import default_context
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.clips import open_clip, start_puppet
 
     output = _choose_output(args, args.driver, args.puppet, args.new)
     if Path(args.driver).is_dir() != Path(args.puppet).is_dir():
@@ -87,7 +87,7 @@ def read_pairs(driver: Path, puppet: Path) -> tuple[Any, Any]:
     Raises:
         ValueError: No name occurs in both.
     """
-    from cxdemo.ui.clip_run import FPS
+    from cxdemo.runs.clips import FPS
     from cxdemo.video import Clip
 
     found = [
@@ -134,8 +134,8 @@ def _config(args: argparse.Namespace, defaults: AnimationConfig, kind: str) -> A
 
 
 def _finish(run: Any, ctx: Any, output: Output, args: argparse.Namespace) -> int:
-    from cxdemo.ui.live_state import foresee
-    from cxdemo.ui.pace import say_left
+    from cxdemo.runs.live import foresee
+    from cxdemo.runs.pace import say_left
 
     for _ in foresee(run, ctx):
         left = say_left(run.seconds_left, "")

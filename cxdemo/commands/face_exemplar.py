@@ -36,10 +36,10 @@ def add_parsers(commands: Any) -> None:
 
 def run_exemplar(args: argparse.Namespace) -> int:
     """Writes the picture with its face transformed."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.exemplar_run import ExemplarRun
-    from cxdemo.ui.live_state import foresee
-    from cxdemo.ui.pace import say_left
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.exemplar import ExemplarRun
+    from cxdemo.runs.live import foresee
+    from cxdemo.runs.pace import say_left
 
     output = choose_output(
         args.output,
@@ -69,7 +69,7 @@ def run_exemplar(args: argparse.Namespace) -> int:
 
 
 def _open(file: str, number: int, what: str, ctx: Any) -> Any:
-    from cxdemo.ui.face_choice import find_in
+    from cxdemo.faces.choice import find_in
 
     chosen = find_in(images.load(file), ctx.find_faces)
     if chosen.faces:

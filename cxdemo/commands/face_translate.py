@@ -29,9 +29,9 @@ def add_parsers(commands: Any) -> None:
 
 def run_translate(args: argparse.Namespace) -> int:
     """Writes the translated picture."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.face_choice import find_in
-    from cxdemo.ui.face_translate import translate_face
+    from cxdemo.engine.context import default_context
+    from cxdemo.faces.choice import find_in
+    from cxdemo.runs.translate import translate_face
 
     output = choose_output(
         args.output,

@@ -28,8 +28,8 @@ def add_parsers(commands: Any) -> None:
 
 def run_meter(args: argparse.Namespace) -> int:
     """Measures, writes the figure and prints a line for each loss."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.meter_run import MeterRun, draw_figure
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.meter import MeterRun, draw_figure
 
     output = choose_output(
         args.output,

@@ -29,10 +29,10 @@ def add_parsers(commands: Any) -> None:
 
 def run_misaligned(args: argparse.Namespace) -> int:
     """Runs the experiment, writes its frames and prints a line for each loss."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.live_state import foresee
-    from cxdemo.ui.misaligned_run import MisalignedRun
-    from cxdemo.ui.pace import say_left
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.live import foresee
+    from cxdemo.runs.misaligned import MisalignedRun
+    from cxdemo.runs.pace import say_left
 
     output = choose_output(
         args.output,

@@ -29,10 +29,10 @@ def add_parsers(commands: Any) -> None:
 
 def compare_rivals(args: argparse.Namespace) -> int:
     """Runs all rivals, writes the sheet and prints a line for each."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.live_state import foresee
-    from cxdemo.ui.pace import say_left
-    from cxdemo.ui.rivals_run import RivalsRun
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.live import foresee
+    from cxdemo.runs.pace import say_left
+    from cxdemo.runs.rivals import RivalsRun
 
     output = choose_output(
         args.output,

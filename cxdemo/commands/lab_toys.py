@@ -40,8 +40,8 @@ def run_gaussians(args: argparse.Namespace) -> int:
     """Writes the maps and prints E[CX], E[L2] and DIS over (mu, sigma)."""
     import torch
 
+    from cxdemo.figures.toys import save_gaussians
     from cxdemo.pipelines.loss_toys import expect_gaussians
-    from cxdemo.ui.toys_figure import save_gaussians
 
     output = choose_output(
         args.output, endings=FIGURES, usual="gaussians.png", overwrite=args.overwrite
@@ -77,8 +77,8 @@ def run_points(args: argparse.Namespace) -> int:
     """Moves the points, writes the frames and prints a line for each loss."""
     from dataclasses import asdict
 
+    from cxdemo.figures.toys import frame_points, save_points
     from cxdemo.pipelines.loss_toys import LOSSES, move_points
-    from cxdemo.ui.toys_figure import frame_points, save_points
 
     output = choose_output(
         args.output,

@@ -36,10 +36,10 @@ def add_parser(commands: Any) -> None:
 
 def run_style(args: argparse.Namespace) -> int:
     """Paints, and writes a picture that carries its settings."""
-    from cxdemo.ui.context import default_context
-    from cxdemo.ui.live_state import foresee
-    from cxdemo.ui.pace import say_left
-    from cxdemo.ui.style_run import StyleRun
+    from cxdemo.engine.context import default_context
+    from cxdemo.runs.live import foresee
+    from cxdemo.runs.pace import say_left
+    from cxdemo.runs.style import StyleRun
 
     output = choose_output(
         args.output,
@@ -77,7 +77,7 @@ def read_asked(args: argparse.Namespace) -> tuple[StyleTransferConfig, list[floa
     Raises:
         ValueError: A wrong value, as many weights as there are no styles, or two starting points.
     """
-    from cxdemo.ui.style_run import STYLE_WEIGHTS, read_settings_file, read_weights
+    from cxdemo.runs.style import STYLE_WEIGHTS, read_settings_file, read_weights
 
     count, equal = len(args.style), [1.0] * len(args.style)
     given = parse_value(STYLE_WEIGHTS, ",".join(args.style_weights or ()))

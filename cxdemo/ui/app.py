@@ -10,22 +10,21 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxdemo.ui import header, shelf
-from cxdemo.ui.context import Context, default_context
-from cxdemo.ui.front_door import FrontDoor, own_names
-from cxdemo.ui.guarded_blocks import GuardedBlocks
-from cxdemo.ui.private_folder import LIFE, SWEEP
-from cxdemo.ui.tabs import (
-    face_to_face,
-    loss_lab,
-    patch_similarity,
-    style_transfer,
-    super_resolution,
-)
+from cxdemo.engine.context import Context, default_context
+from cxdemo.runs.private_folder import LIFE, SWEEP
+from cxdemo.ui import header
+from cxdemo.ui.face import page as face_to_face
+from cxdemo.ui.kit import shelf
+from cxdemo.ui.kit.front_door import FrontDoor, own_names
+from cxdemo.ui.kit.guarded_blocks import GuardedBlocks
+from cxdemo.ui.kit.turns import VISITORS
+from cxdemo.ui.kit.visitors import WatchStreams
+from cxdemo.ui.lab import page as loss_lab
+from cxdemo.ui.lab.toy_wiring import share_script
+from cxdemo.ui.match import page as patch_similarity
+from cxdemo.ui.style import page as style_transfer
 from cxdemo.ui.theme import HEAD_SCRIPT, STYLE_SHEETS, build_theme
-from cxdemo.ui.toys_wire import share_script
-from cxdemo.ui.turns import VISITORS
-from cxdemo.ui.visitors import WatchStreams
+from cxdemo.ui.upscale import page as super_resolution
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
     ("Style transfer", style_transfer.build),

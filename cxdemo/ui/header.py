@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from html import escape
 
-from cxdemo.ui.background_fetch import is_offline
-from cxdemo.ui.context import Context
+from cxdemo.engine.background_fetch import is_offline
+from cxdemo.engine.context import Context
 
 REFRESH = 2.0  # seconds between two looks at a download
 

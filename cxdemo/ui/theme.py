@@ -7,9 +7,9 @@ from pathlib import Path
 from gradio.themes import Base, sizes
 from gradio.themes.utils import colors
 
-ASSETS = Path(__file__).resolve().parent / "assets"
-STYLE_SHEETS = [ASSETS / name for name in ("cxdemo.css", "face.css", "lab.css")]
-HEAD_SCRIPT = ASSETS / "event_stream.js"
+_HERE = Path(__file__).resolve().parent
+STYLE_SHEETS = [_HERE / name for name in ("cxdemo.css", "face/face.css", "lab/lab.css")]
+HEAD_SCRIPT = _HERE / "kit" / "event_stream.js"
 
 _INK = colors.Color(
     name="ink",

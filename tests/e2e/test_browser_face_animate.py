@@ -6,8 +6,8 @@ import av
 import pytest
 from playwright.sync_api import expect
 
+from cxdemo.examples import PICTURES
 from cxdemo.images import load
-from cxdemo.ui.examples import PICTURES
 from e2e.visit import SLOW, Visit
 
 pytestmark = pytest.mark.browser

@@ -16,9 +16,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # both are read at i
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cxdemo.checkpoints import CheckpointError
-from cxdemo.ui import pace
+from cxdemo.engine.context import Context
+from cxdemo.runs import pace
 from cxdemo.ui.app import launch_options
-from cxdemo.ui.context import Context
 from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import (
     FAKE_UPSCALING,

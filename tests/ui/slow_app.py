@@ -8,8 +8,8 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 sys.path[:0] = [str(Path(__file__).resolve().parents[up]) for up in (1, 2)]
 
+from cxdemo.engine.context import Context  # noqa: E402
 from cxdemo.ui.app import build_app, launch_options  # noqa: E402  Gradio reads the environment
-from cxdemo.ui.context import Context  # noqa: E402
 from ui.fake_faces import FAKE_FACES  # noqa: E402
 from ui.fake_pipeline import (  # noqa: E402
     FAKE_UPSCALING,

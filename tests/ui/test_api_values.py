@@ -5,8 +5,8 @@ from html import unescape
 
 import pytest
 
-from cxdemo.ui.api_fields import ApiField
-from cxdemo.ui.guarded_blocks import MISFIT
+from cxdemo.ui.kit.api_fields import ApiField
+from cxdemo.ui.kit.guarded_blocks import MISFIT
 from ui.live import WITH_GRADIO, named
 from ui.test_front_door import picture
 

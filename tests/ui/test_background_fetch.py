@@ -10,12 +10,12 @@ from huggingface_hub import constants
 from PIL import Image
 
 from cxdemo.checkpoints import CheckpointError
+from cxdemo.engine import context
+from cxdemo.engine.background_fetch import BackgroundFetch
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
-from cxdemo.ui import context
+from cxdemo.runs.match import Comparison
 from cxdemo.ui.app import look_at_weights
-from cxdemo.ui.background_fetch import BackgroundFetch
 from cxdemo.ui.header import is_changing, show_status
-from cxdemo.ui.match_session import Comparison
 
 FAILURE = CheckpointError("vgg19 cannot be had: the Hub did not answer within 10 s", "try later")
 
@@ -166,7 +166,7 @@ def test_features_of_a_stand_in_are_not_kept_as_those_of_the_other(ctx, monkeypa
         made.append(features.backbone)
         return tensor
 
-    monkeypatch.setattr("cxdemo.ui.match_session.extract_map", extract)
+    monkeypatch.setattr("cxdemo.runs.match.extract_map", extract)
     arrived = []
 
     def load(backbone, layers, *, pooling):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cxdemo import images
+from cxdemo import examples, images
+from cxdemo.gallery import style as gallery
+from cxdemo.gallery.style import EXAMPLES, Example
 from cxdemo.pipelines.style_transfer import PRESETS
-from cxdemo.ui import examples
-from cxdemo.ui.examples import EXAMPLES, Example
-from cxdemo.ui.style_progress import tell_progress
+from cxdemo.ui.style.progress import tell_progress
 
 
 def test_there_are_six_to_eight_and_their_pictures_exist():
@@ -20,19 +20,19 @@ def test_there_are_six_to_eight_and_their_pictures_exist():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
 def test_results_are_there_and_up_to_date(example):
-    again = "make them again: python -m cxdemo.ui.examples"
-    assert examples.stored_key(example) == example.key, again
-    run = examples.open_example(example)
+    again = "make them again: python -m cxdemo.gallery.style"
+    assert gallery.stored_key(example) == example.key, again
+    run = gallery.open_example(example)
     assert run.finished
     assert run.config == example.config
     assert len(run.history) > 10
-    assert examples.result_of(example).stat().st_size < 800_000
+    assert gallery.result_of(example).stat().st_size < 800_000
 
 
 def test_results_are_those_of_the_finest_preset_and_say_when_they_were_made():
     for example in EXAMPLES:
         assert example.config == PRESETS["fine"]
-        run = examples.open_example(example)
+        run = gallery.open_example(example)
         assert run.made is not None
         said = tell_progress(run)
         assert f"<b>Stored result</b>, made on {run.made}: 190 steps in {run.seconds:.0f} s" in said
@@ -46,14 +46,14 @@ def test_key_changes_with_settings():
 
 def test_make_result_can_be_opened_again(ctx, tmp_path):
     example = replace(EXAMPLES[0], changes={"num_steps": 130, "size": 64})
-    for _ in examples.make_result(example, ctx, folder=tmp_path):
+    for _ in gallery.make_result(example, ctx, folder=tmp_path):
         pass
-    run = examples.open_example(example, folder=tmp_path)
-    assert examples.stored_key(example, folder=tmp_path) == example.key
+    run = gallery.open_example(example, folder=tmp_path)
+    assert gallery.stored_key(example, folder=tmp_path) == example.key
     assert (run.config, run.index, run.total) == (example.config, 130, 130)
     assert max(run.image.size) == 64
     assert run.history[-1][0] == 130
-    assert len(run.history) <= examples.POINTS_KEPT + 1
+    assert len(run.history) <= gallery.POINTS_KEPT + 1
 
 
 def test_unreadable_results_are_left_out(tmp_path, caplog):
@@ -62,10 +62,10 @@ def test_unreadable_results_are_left_out(tmp_path, caplog):
     stored = {"config": {"no_such_option": 1}, "steps_taken": 1, "seconds": 1, "losses": []}
     images.save_png(
         picture,
-        examples.result_of(example, folder=tmp_path),
-        metadata={examples.SETTINGS_KEY: json.dumps(stored)},
+        gallery.result_of(example, folder=tmp_path),
+        metadata={gallery.SETTINGS_KEY: json.dumps(stored)},
     )
-    assert examples.finished_examples(folder=tmp_path) == []
+    assert gallery.finished_examples(folder=tmp_path) == []
     assert "holds no settings" in caplog.text
 
 

@@ -8,10 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cxdemo.images import resize
-from cxdemo.pipelines.animation_measures import pose_accuracy
-from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
-from cxdemo.ui.clip_examples import (
+from cxdemo.gallery.clips import (
     ANIMATIONS,
     DRIVER,
     NEW,
@@ -20,8 +17,11 @@ from cxdemo.ui.clip_examples import (
     PUPPETS,
     open_result,
 )
-from cxdemo.ui.clip_run import open_clip, open_driver, start_animation, start_puppet
-from cxdemo.ui.clip_view import show_losses, show_strip, tell_progress
+from cxdemo.images import resize
+from cxdemo.pipelines.animation_measures import pose_accuracy
+from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
+from cxdemo.runs.clips import open_clip, open_driver, start_animation, start_puppet
+from cxdemo.ui.face.clip_view import show_losses, show_strip, tell_progress
 from cxdemo.video import Clip, read_clip, save_mp4
 
 FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}

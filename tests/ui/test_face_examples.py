@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from cxdemo.examples import PICTURES
 from cxdemo.faces import load_face_finder
-from cxdemo.ui.example_faces import FOUND, find_known, open_example
-from cxdemo.ui.examples import PICTURES
-from cxdemo.ui.face_choice import find_in, find_largest
+from cxdemo.faces.choice import find_in, find_largest
+from cxdemo.gallery.faces import FOUND, find_known, open_example
 from ui.fake_faces import fake_find
 from ui.test_face_input import BLUE, RED, Image
 

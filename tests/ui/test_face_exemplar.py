@@ -5,11 +5,12 @@ import torch
 
 from cxdemo import images
 from cxdemo.faces import align_box
+from cxdemo.gallery.exemplar import PAIRS, PICTURES
 from cxdemo.pipelines.face_exemplar import ExemplarConfig, FaceMatch
-from cxdemo.ui import exemplar_run, exemplar_view
-from cxdemo.ui.exemplar_examples import PAIRS, PICTURES
-from cxdemo.ui.exemplar_run import ExemplarRun
-from cxdemo.ui.face_exemplar import NOTICE
+from cxdemo.runs import exemplar as exemplar_run
+from cxdemo.runs.exemplar import ExemplarRun
+from cxdemo.ui.face import exemplar_view
+from cxdemo.ui.face.exemplar import NOTICE
 
 
 @pytest.fixture

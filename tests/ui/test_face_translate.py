@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.faces.choice import find_in
 from cxdemo.pipelines.face_translation import Translation
-from cxdemo.ui.face_choice import find_in
-from cxdemo.ui.face_domain import measure_target, open_domain
-from cxdemo.ui.face_translate import FRAMING, NOTICE, figures_of, show_report, translate_face
+from cxdemo.runs.face_domain import measure_target, open_domain
+from cxdemo.runs.translate import FRAMING, figures_of, translate_face
+from cxdemo.ui.face.translate import NOTICE, show_report
 from ui.fake_faces import fake_find
 
 

@@ -8,14 +8,14 @@ import threading
 import time
 from pathlib import Path
 
-from cxdemo.ui import private_folder
-from cxdemo.ui.private_folder import sweep
-from cxdemo.ui.run_files import files_of, folder_of
+from cxdemo.runs import private_folder
+from cxdemo.runs.files import files_of, folder_of
+from cxdemo.runs.private_folder import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 START = """
 import sys
-from cxdemo.ui.private_folder import new_run_folder, private_folder
+from cxdemo.runs.private_folder import new_run_folder, private_folder
 (new_run_folder() / "face.png").write_text("somebody's")
 print(private_folder(), flush=True)
 sys.stdin.read()

@@ -8,19 +8,20 @@ import re
 import socket
 import tracemalloc
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
 from PIL import Image
 
-from cxdemo.ui import front_door
-from cxdemo.ui.front_door import is_own_name, own_names
-from cxdemo.ui.guarded_blocks import MISFIT
-from cxdemo.ui.layered_image import check_upload
-from cxdemo.ui.safe_image import accept_upload
-from cxdemo.ui.theme import ASSETS
-from cxdemo.ui.uploads import REFUSED, RefusedFileError, stored_file
+from cxdemo.ui import theme
+from cxdemo.ui.kit import front_door
+from cxdemo.ui.kit.front_door import is_own_name, own_names
+from cxdemo.ui.kit.guarded_blocks import MISFIT
+from cxdemo.ui.kit.layered_image import check_upload
+from cxdemo.ui.kit.safe_image import accept_upload
+from cxdemo.ui.kit.uploads import REFUSED, RefusedFileError, stored_file
 from ui.live import WITH_GRADIO, named
 
 pytestmark = WITH_GRADIO
@@ -225,7 +226,7 @@ def test_the_pages_scripts_make_html_in_one_place_only():
     """`say.js` lets plain emphasis through and nothing else; tests of the toys see it at work."""
     made = [
         path.name
-        for path in ASSETS.glob("*.js")
+        for path in Path(theme.__file__).parent.rglob("*.js")
         if re.search(r"\b(innerHTML|outerHTML|insertAdjacentHTML)\b", path.read_text("utf-8"))
     ]
     assert made == ["say.js"]

@@ -6,17 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from cxdemo import images
+from cxdemo import examples, images
+from cxdemo.figures.line_chart import draw_lines
 from cxdemo.pipelines.loss_meter import CHANGES, LossMeter, MeterConfig
 from cxdemo.pipelines.misalignment import MisalignmentConfig
-from cxdemo.ui import examples
-from cxdemo.ui.lab_meter import STORED, first_run
-from cxdemo.ui.lab_picture import PICTURES
-from cxdemo.ui.line_chart import draw_lines
-from cxdemo.ui.meter_run import MeterRun
-from cxdemo.ui.meter_view import show_meter
-from cxdemo.ui.misaligned_run import MisalignedRun
-from cxdemo.ui.misaligned_view import show_curves, show_race, show_table, tell_progress
+from cxdemo.runs.meter import MeterRun
+from cxdemo.runs.misaligned import MisalignedRun
+from cxdemo.ui.lab.meter import STORED, first_run
+from cxdemo.ui.lab.meter_view import show_meter
+from cxdemo.ui.lab.misaligned_view import show_curves, show_race, show_table, tell_progress
+from cxdemo.ui.lab.picture import PICTURES
 
 FAST = MisalignmentConfig(crop=48, num_steps=24, losses=("l2", "cx"))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from torch.nn import functional as F
 
-from cxdemo.ui import cases_kl, cases_place
+from cxdemo.ui.lab import cases_kl, cases_place
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.gallery.rivals import FOLDER, PAIRS, finished_pairs, make_result, open_result
 from cxdemo.pipelines.style_rivals import RIVAL_LAYERS, RIVALS, RivalsConfig
-from cxdemo.ui.rivals_examples import FOLDER, PAIRS, finished_pairs, make_result, open_result
-from cxdemo.ui.rivals_run import RivalsRun
-from cxdemo.ui.rivals_view import show_rivals, tell_progress
+from cxdemo.runs.rivals import RivalsRun
+from cxdemo.ui.lab.rivals_view import show_rivals, tell_progress
 
 FAST = RivalsConfig(size=64, num_steps=2, rivals=("gram", "cx"))
 
@@ -86,7 +86,7 @@ def test_files_hold_settings_figure_and_one_frame_a_step(run):
 
 
 def test_a_stored_result_opens_as_it_was_made(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("cxdemo.ui.rivals_examples.RivalsConfig", lambda: FAST)
+    monkeypatch.setattr("cxdemo.gallery.rivals.RivalsConfig", lambda: FAST)
     pair = PAIRS[0]
     made = make_result(pair, toy, folder=tmp_path)
     monkeypatch.undo()

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cxdemo.figures import toys as toys_figure
 from cxdemo.pipelines.loss_toys import PointsConfig
-from cxdemo.ui import toys_figure, toys_gaussians, toys_points, toys_row
-from cxdemo.ui.toys_wire import pack, pack_file
+from cxdemo.ui.lab import toys_gaussians, toys_points, toys_row
+from cxdemo.ui.lab.toy_wiring import pack, pack_file
 
 
 def ask(**data):

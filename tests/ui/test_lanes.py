@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cxdemo.ui.lanes import PATIENCE, UNHEARD, Lane, Place, Refused, Visitor, tell_place
+from cxdemo.ui.kit.lanes import PATIENCE, UNHEARD, Lane, Place, Refused, Visitor, tell_place
 
 
 class World:

@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.gallery.match import MATCH_EXAMPLES, SHIFT, SQUARE, TURN, find_example
 from cxdemo.grids import box_of, cell_at
 from cxdemo.pipelines.patch_similarity import (
     PatchSimilarity,
     PatchSimilarityConfig,
     extract_map,
 )
-from cxdemo.ui.match_examples import MATCH_EXAMPLES, SHIFT, SQUARE, TURN, find_example
 
 
 def survey(name, layer):

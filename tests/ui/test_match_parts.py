@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
+from cxdemo.figures.heat_map import blend, draw_heat_map, palette, place_colors
 from cxdemo.pipelines.patch_similarity import PatchSimilarity, PatchSimilarityConfig
-from cxdemo.ui import match_survey
-from cxdemo.ui.heat_map import blend, draw_heat_map, palette, place_colors
-from cxdemo.ui.match_session import Comparison, FeatureStore, Kept
-from cxdemo.ui.match_view import percent
+from cxdemo.runs.match import Comparison, FeatureStore, Kept
+from cxdemo.ui.match import survey as match_survey
+from cxdemo.ui.match.view import percent
 
 
 def test_the_colour_scale_is_cividis():

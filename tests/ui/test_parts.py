@@ -8,11 +8,13 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
+from cxdemo.figures import overlay as match_overlay
+from cxdemo.figures.loss_curve import MOST_POINTS, draw_loss_curve
 from cxdemo.pipelines.style_transfer import PRESETS, StyleMatch, load_preset
-from cxdemo.ui import match_overlay, pace, picture_cards
-from cxdemo.ui.errors import UNEXPECTED, readable
-from cxdemo.ui.loss_curve import MOST_POINTS, draw_loss_curve
-from cxdemo.ui.safe_image import SafeImage
+from cxdemo.runs import pace
+from cxdemo.ui.kit import picture_cards
+from cxdemo.ui.kit.errors import UNEXPECTED, readable
+from cxdemo.ui.kit.safe_image import SafeImage
 
 # ------------------------------------------------------------------------------ safe_image
 

@@ -14,11 +14,11 @@ import pytest
 import torch.nn.functional as F
 from PIL import Image
 
+from cxdemo.engine.context import Context
 from cxdemo.features import LAYERS
+from cxdemo.gallery.match import MATCH_EXAMPLES
 from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
-from cxdemo.ui.context import Context
-from cxdemo.ui.match_examples import MATCH_EXAMPLES
 from ui.fake_faces import FAKE_FACES
 from ui.fake_pipeline import FAKE_UPSCALING, FakeExplanation, build_demo, fake_transfer
 

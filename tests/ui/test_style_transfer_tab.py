@@ -12,7 +12,7 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.options import options_of
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig
-from cxdemo.ui.style_run import read_settings
+from cxdemo.runs.style import read_settings
 from ui.fake_pipeline import build_demo, fake_transfer
 
 

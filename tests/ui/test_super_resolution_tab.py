@@ -12,12 +12,12 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from cxdemo import images
+from cxdemo.gallery.upscale import EXAMPLES
 from cxdemo.pipelines.super_resolution import METHODS, Scores, SuperResolutionConfig
-from cxdemo.ui import upscale_view
-from cxdemo.ui.layered_image import LayeredImage
-from cxdemo.ui.tabs import super_resolution
-from cxdemo.ui.upscale_examples import EXAMPLES
-from cxdemo.ui.upscale_run import SETTINGS_KEY, UpscaleRun
+from cxdemo.runs.upscale import SETTINGS_KEY, UpscaleRun
+from cxdemo.ui.kit.layered_image import LayeredImage
+from cxdemo.ui.upscale import page as super_resolution
+from cxdemo.ui.upscale import view as upscale_view
 from ui.fake_pipeline import build_demo
 
 

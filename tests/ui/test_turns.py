@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from cxdemo.ui import turns
-from cxdemo.ui.lanes import Lane, Refused, Visitor
-from cxdemo.ui.live_run import follow
-from cxdemo.ui.live_state import Live
-from cxdemo.ui.pace import Stage
-from cxdemo.ui.visitors import Visitors, WatchStreams, stream_name
+from cxdemo.runs.live import Live
+from cxdemo.runs.pace import Stage
+from cxdemo.ui.kit import turns
+from cxdemo.ui.kit.lanes import Lane, Refused, Visitor
+from cxdemo.ui.kit.run_wiring import follow
+from cxdemo.ui.kit.visitors import Visitors, WatchStreams, stream_name
 
 
 class Run(Live):

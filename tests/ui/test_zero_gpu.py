@@ -9,17 +9,17 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cxdemo.engine import zero_gpu
+from cxdemo.engine.context import find_device
 from cxdemo.optimize import Step
 from cxdemo.pipelines.face_animation import AnimationConfig
 from cxdemo.pipelines.misalignment import MisalignmentConfig
 from cxdemo.pipelines.style_rivals import RivalsConfig
 from cxdemo.pipelines.style_transfer import load_preset, transfer_style
-from cxdemo.ui import zero_gpu
-from cxdemo.ui.clip_run import ClipRun
-from cxdemo.ui.context import find_device
-from cxdemo.ui.misaligned_run import MisalignedRun
-from cxdemo.ui.rivals_run import RivalsRun
-from cxdemo.ui.style_run import StyleRun
+from cxdemo.runs.clips import ClipRun
+from cxdemo.runs.misaligned import MisalignedRun
+from cxdemo.runs.rivals import RivalsRun
+from cxdemo.runs.style import StyleRun
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Pictures of numbers: overlays, heat maps, charts, sheets for slides and papers."""

@@ -1,0 +1,1 @@
+"""Examples with finished results, and how these are made."""

@@ -1,0 +1,195 @@
+"""Animations and puppets that are one click from a finished result, and how these are computed.
+
+`python -m cxdemo.gallery.clips` computes the results that are missing; names choose which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from cxdemo import images
+from cxdemo.engine.context import Context, default_context
+from cxdemo.examples import PICTURES
+from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.images import resize
+from cxdemo.pipelines.animation_measures import flicker, pose_accuracy
+from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
+from cxdemo.runs.clips import ClipRun, open_clip, start_animation, start_puppet
+from cxdemo.runs.private_folder import runs_folder
+from cxdemo.video import read_clip, save_gif
+
+FOLDER = PICTURES / "face"
+DRIVER, NEW, PUPPET_CAT, PUPPET_TRUTH = (
+    FOLDER / f"{name}.mp4" for name in ("clip_driver", "clip_new", "puppet_cat", "puppet_truth")
+)
+POINTS_KEPT = 60
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipExample:
+    """A finished animation or puppet.
+
+    Args:
+        name: Of its files.
+        title: For people.
+        picture: File of the target in `cxdemo/examples`; "" for a puppet.
+        box: Left, top and side of the target's square, in shares of the picture's width.
+        changes: Of the settings.
+    """
+
+    name: str
+    title: str
+    picture: str = ""
+    box: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> AnimationConfig:
+        """Its settings."""
+        return replace(ANIMATION if self.picture else PUPPET, **self.changes)
+
+    @property
+    def film(self) -> Path:
+        """File of its result."""
+        return FOLDER / f"{self.name}.mp4"
+
+    def target(self) -> Tensor:
+        """The square of the picture that moves, (1, 3, 256, 256)."""
+        image = images.to_tensor(images.load(PICTURES / self.picture))
+        width = image.shape[3]
+        left, top, side = (round(width * share) for share in self.box)
+        return resize(image[:, :, top : top + side, left : left + side], (256, 256)).clamp(0, 1)
+
+    def start(self) -> ClipRun:
+        """A run before its first step."""
+        if self.picture:
+            return start_animation(self.target(), open_clip(DRIVER), self.config)
+        return start_puppet(open_clip(DRIVER), open_clip(PUPPET_CAT), open_clip(NEW), self.config)
+
+
+ANIMATIONS = (
+    ClipExample(
+        name="animate_monalisa",
+        title="Mona Lisa",
+        picture="portrait_monalisa.jpg",
+        box=(0.113, 0.122, 0.663),
+    ),
+    ClipExample(
+        name="animate_einstein",
+        title="Einstein, 1927",
+        picture="portrait_einstein_1927.jpg",
+        box=(0.198, 0.202, 0.484),
+    ),
+)
+PUPPETS = (ClipExample(name="puppet_result", title="A drawn cat"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredResult:
+    """A result from its files."""
+
+    film: Path
+    settings: dict[str, Any]
+
+    @property
+    def said(self) -> str:
+        """Where the result comes from, as a sentence."""
+        steps, seconds = self.settings["steps"], self.settings["cpu_seconds"]
+        return f"A finished example: {steps} steps, {seconds:.0f} s of one processor core."
+
+    def show_losses(self) -> str:
+        """Its curves."""
+        history = [(int(step), terms) for step, terms in self.settings["losses"]]
+        return draw_loss_curve(history, total=self.settings["steps"])
+
+    def gif(self) -> Path:
+        """The film as a GIF, made when first asked for."""
+        return _gif_of(self.film)
+
+
+def _gif_of(film: Path) -> Path:
+    path = runs_folder() / f"{film.stem}.gif"
+    if not path.is_file():
+        clip = read_clip(film)
+        with tempfile.TemporaryDirectory(dir=runs_folder()) as folder:
+            unfinished = Path(folder) / path.name
+            save_gif(clip.frames, unfinished, fps=clip.fps)
+            unfinished.replace(path)
+    return path
+
+
+def open_result(example: ClipExample) -> StoredResult:
+    """The finished result of an example.
+
+    Raises:
+        ValueError: It was not computed yet.
+    """
+    stored = example.film.with_suffix(".json")
+    if not stored.is_file() or not example.film.is_file():
+        raise ValueError(f"{example.title} was not computed yet: press Run.")
+    return StoredResult(film=example.film, settings=json.loads(stored.read_text("utf-8")))
+
+
+def make_result(example: ClipExample, ctx: Context) -> ClipRun:
+    """Computes an example and writes its film and settings."""
+    begun = time.process_time()
+    run = example.start()
+    for _ in run.steps(ctx):
+        step = run.history[-1][0]
+        if step % 20 == 0:
+            _LOGGER.info("%s: step %d, %.0f s", example.name, step, time.process_time() - begun)
+    run.save(example.film)
+    stride = -(-len(run.history) // POINTS_KEPT)
+    losses = [
+        (step, {name: round(value, 4) for name, value in terms.items()})
+        for step, terms in [*run.history[:-1:stride], run.history[-1]]
+    ]
+    figures = {
+        "cpu_seconds": round(time.process_time() - begun, 1),
+        "flicker": round(flicker(run.render(), _middle(run.shown, run.config.size)), 3),
+    }
+    if not example.picture:
+        result, truth = (_middle(frames, 128) for frames in (run.render(), _truth()))
+        figures["pose_accuracy"] = round(pose_accuracy(result, truth), 3)
+        figures["pose_accuracy_l2"] = round(pose_accuracy(result, truth, centred=False), 3)
+    text = json.dumps({**run.settings(), **figures, "losses": losses})
+    example.film.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    return run
+
+
+def _truth() -> Tensor:
+    """The cat as it was drawn for the new clip, which the network has not seen, (T, 3, S, S)."""
+    return open_clip(PUPPET_TRUTH).frames
+
+
+def _middle(frames: Tensor, size: int) -> Tensor:
+    return resize(frames, (size, size)) if frames.shape[3] != size else frames
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute the results that are wanted."""
+    parser = argparse.ArgumentParser(prog="python -m cxdemo.gallery.clips", description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names, such as monalisa")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    ctx = default_context()
+    for example in (*ANIMATIONS, *PUPPETS):
+        missing = not example.film.with_suffix(".json").is_file()
+        if any(part in example.name for part in chosen.names) or (missing and not chosen.names):
+            make_result(example, ctx)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One run of a pipeline as the page, the endpoints and the command line see it."""

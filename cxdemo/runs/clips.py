@@ -1,0 +1,267 @@
+"""A run that moves a picture or steers a puppet, as the page and the command line see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cxdemo.engine.context import Context
+from cxdemo.engine.zero_gpu import estimate_seconds
+from cxdemo.faces import Framing, crop_along
+from cxdemo.images import resize
+from cxdemo.pipelines.animation_measures import flicker
+from cxdemo.pipelines.face_animation import (
+    AnimationConfig,
+    AnimationStep,
+    animate,
+    learn_puppet,
+    render,
+    stages_of,
+)
+from cxdemo.runs.files import files_of
+from cxdemo.runs.live import Live
+from cxdemo.runs.pace import Stage
+from cxdemo.video import Clip, read_clip, save_gif, save_mp4
+
+MAX_SECONDS = 3.0
+FPS = 12.0
+MAX_FRAMES = 36
+_TAKEN = "MP4, WebM, MOV or GIF, at most 30 MB. The first 3 seconds are used, 12 frames a second, "
+_REST = " Sound is ignored. A webcam works too, if you let the browser use it."
+LIMITS = f"{_TAKEN}and of each frame the middle square.{_REST}"
+DRIVER_LIMITS = (
+    f"{_TAKEN}and of each frame the square around the face, which it follows. A clip without a "
+    f"face is refused.{_REST}"
+)
+SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
+"""Where the shipped driver has its eyes; those of targets and drivers go to the same place."""
+DRIVER_SIDE = 640  # pixels of a frame's long side, before it is cut
+LEAST_SEEN = 0.5  # share of the frames
+PREVIEWS = 6  # frames of the strip
+SHOWN = 256  # pixels of a panel's side in the films
+
+
+def open_clip(path: str | Path) -> Clip:
+    """A film as a run takes it.
+
+    Raises:
+        ValueError: It can't be used; one sentence.
+    """
+    return _read(path, 320)
+
+
+def open_driver(path: str | Path, ctx: Context) -> Clip:
+    """A film of a face as an animation takes it: cut to a square that follows the face.
+
+    Raises:
+        ValueError: It can't be used, or has no face in at least half of its frames; one sentence.
+    """
+    clip = _read(path, DRIVER_SIDE)
+    faces = ctx.follow_face(clip.frames)
+    seen = sum(face is not None for face in faces)
+    if seen < LEAST_SEEN * len(faces):
+        where = f"only {seen} of the {len(faces)} frames" if seen else "no frame"
+        raise ValueError(
+            f"A face was found in {where} of the driver's clip: choose a clip in which a face is "
+            "seen from the front and fills a good part of the picture."
+        )
+    return replace(clip, frames=crop_along(clip.frames, faces, SHOWN, SAME_AS_DRIVER))
+
+
+def _read(path: str | Path, long_side: int) -> Clip:
+    return read_clip(
+        path, max_seconds=MAX_SECONDS, max_frames=MAX_FRAMES, long_side=long_side, fps=FPS
+    )
+
+
+@dataclass(eq=False, kw_only=True)
+class ClipRun(Live):
+    """A network in training and what it makes of the frames.
+
+    Args:
+        kind: "animation" or "puppet".
+        driver: Frames that it learns from, (T, 3, h, w) in [0, 1].
+        aim: The picture that is to move, (1, 3, h, w), or the puppet's frames, (T, 3, h, w).
+        shown: Frames that are turned; the driver's own, or new ones.
+        fps: Of the films.
+        config: The settings.
+    """
+
+    kind: str
+    driver: Tensor
+    aim: Tensor
+    shown: Tensor
+    config: AnimationConfig
+    fps: float = FPS
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    step: AnimationStep | None = None
+    result: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Nothing is rendered yet."""
+        self._made_at = -1
+
+    def steps(self, ctx: Context) -> Iterator[ClipRun]:
+        """Train; yields itself with each step, until all are done or it is stopped."""
+        features = ctx.load_features("vgg16", self.config.layers, pooling="average")
+        train = animate if self.kind == "animation" else learn_puppet
+        device = ctx.device
+        for step in ctx.stream(
+            train,
+            self.aim.to(device) if self.kind == "animation" else self.driver.to(device),
+            self.driver.to(device) if self.kind == "animation" else self.aim.to(device),
+            self.config,
+            features=features,
+            seconds=estimate_seconds(self.config.num_steps),
+        ):
+            self.step = step
+            self.history.append((step.index, step.losses))
+            yield self
+            if self.stopped:
+                return
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What it has to do, for an estimate."""
+        per_pixel = float(self.config.batch_size)
+        return [
+            Stage(self.kind, size, steps, per_pixel * size * size)
+            for size, steps in stages_of(self.config)
+        ]
+
+    @property
+    def taken(self) -> float:
+        """Steps so far."""
+        return self.step.index if self.step else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps were taken."""
+        return self.step is not None and self.step.finished
+
+    def sample(self, count: int = PREVIEWS) -> tuple[Tensor, Tensor]:
+        """A few frames and what the network makes of them now, (n, 3, h, w) each."""
+        chosen = torch.linspace(0, len(self.shown) - 1, min(count, len(self.shown))).round().long()
+        frames = self.shown[chosen]
+        if self.result is not None:
+            return frames, self.result[chosen]
+        if self.step is None:
+            return frames, frames
+        return frames, render(self.step.network, frames, self.step.size)
+
+    def render(self) -> Tensor:
+        """All frames as the network makes them now, (T, 3, size, size)."""
+        if self.step is not None and self._made_at != self.step.index:
+            self.result = render(self.step.network, self.shown, self.config.size)
+            self._made_at = self.step.index
+        if self.result is None:
+            raise ValueError("Nothing has been computed yet: run it first.")
+        return self.result
+
+    def film(self) -> Tensor:
+        """What drives beside what came of it, (T, 3, S, 2 S + 8)."""
+        panels = [_enlarge(self.shown), _enlarge(self.render())]
+        gap = torch.ones(len(self.shown), 3, SHOWN, 8)
+        return torch.cat([panels[0], gap, panels[1]], dim=3)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything needed to do it again, and what came of it, for JSON."""
+        figures = {}
+        if len(self.shown) >= 3 and self.result is not None:
+            figures["flicker"] = round(flicker(self.result, _enlarge(self.shown)), 3)
+        return {
+            "made_by": "cxdemo",
+            "pipeline": self.kind,
+            "config": asdict(self.config),
+            "frames": len(self.driver),
+            "steps": self.step.index if self.step else 0,
+            "seconds": round(self.step.seconds, 1) if self.step else 0,
+            **figures,
+        }
+
+    def export(self, *kinds: str) -> dict[str, Path]:
+        """The files of this run by their kinds; deleted with it.
+
+        Args:
+            kinds: Some of mp4, gif, json, and result, which is an MP4 of the result alone. None:
+                all of them.
+        """
+        return files_of(self, lambda folder: self._write(folder, kinds), of=kinds)
+
+    def _write(self, folder: Path, kinds: tuple[str, ...]) -> dict[str, Path]:
+        names = {kind: f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
+        names["result"] = f"{self.kind}_result.mp4"
+        files = {kind: folder / names[kind] for kind in kinds or names}
+        for kind, path in files.items():
+            self.save(path, alone=kind == "result")
+        return files
+
+    def save(self, path: Path, *, alone: bool = False) -> None:
+        """Writes the film (.mp4, .gif) or the settings (.json).
+
+        Args:
+            path: The file.
+            alone: The result without its driver.
+
+        Raises:
+            ValueError: An ending that is none of these.
+        """
+        kind = path.suffix.lower()
+        if kind == ".json":
+            path.write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
+        elif kind in {".mp4", ".gif"}:
+            film = self.render() if alone else self.film()
+            (save_mp4 if kind == ".mp4" else save_gif)(film, path, fps=self.fps)
+        else:
+            raise ValueError(f"{path.name}: choose .mp4, .gif or .json.")
+
+
+def _enlarge(frames: Tensor) -> Tensor:
+    """The middle squares at the size of a panel."""
+    height, width = frames.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = frames[:, :, top : top + side, left : left + side]
+    return resize(middle, (SHOWN, SHOWN)).clamp(0, 1)
+
+
+def start_animation(target: Tensor, driver: Clip, config: AnimationConfig) -> ClipRun:
+    """A run that moves a picture, before its first step."""
+    return ClipRun(
+        kind="animation",
+        driver=driver.frames,
+        aim=target,
+        shown=driver.frames,
+        fps=driver.fps,
+        config=config,
+    )
+
+
+def start_puppet(driver: Clip, puppet: Clip, new: Clip, config: AnimationConfig) -> ClipRun:
+    """A run that teaches a puppet and steers it by new frames, before its first step.
+
+    Raises:
+        ValueError: Driver and puppet can't be paired.
+    """
+    first, second = len(driver.frames), len(puppet.frames)
+    if abs(first - second) > max(2, 0.1 * max(first, second)):
+        raise ValueError(
+            f"The driver's clip has {first} frames ({driver.seconds:.1f} s) and the puppet's "
+            f"{second} ({puppet.seconds:.1f} s). A puppet is learnt from pairs: use two clips of "
+            "equal length in which both do the same at the same time."
+        )
+    pairs = min(first, second)
+    return ClipRun(
+        kind="puppet",
+        driver=driver.frames[:pairs],
+        aim=puppet.frames[:pairs],
+        shown=new.frames,
+        fps=new.fps,
+        config=config,
+    )

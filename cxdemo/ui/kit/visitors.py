@@ -1,0 +1,119 @@
+"""Who asks, and whether anybody still listens: the event streams that are open at this server.
+
+A page and a program's client keep a stream open (the heartbeat) as long as they live, and one by
+which answers come. A program that posts a job and never opens a stream is nobody: see `lanes`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+from gradio.context import LocalContext
+
+from cxdemo.ui.kit.lanes import Visitor
+
+ANSWERS = re.compile(r"/queue/data/?$")
+HEARTBEAT = re.compile(r"/heartbeat/([^/]+)/?$")
+CALL = re.compile(r"/call/(?:v2/)?[^/]+/([^/]+)/?$")
+DIRECT = re.compile(r"/(?:run|api)/[^/]+/?$")
+
+
+class Visitors:
+    """The open event streams, by session or by event."""
+
+    def __init__(self) -> None:
+        self.watched = False  # whether there is a server that tells us
+        self._open: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._told: list[Callable[[], None]] = []
+
+    def listening(self, visitor: Visitor) -> bool:
+        """Whether somebody waits for a visitor's answer, as far as anybody knows."""
+        if not self.watched or not visitor.streams:
+            return True
+        with self._lock:
+            return any(self._open[name] for name in visitor.streams)
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Calls this whenever a stream is opened or closed."""
+        self._told.append(told)
+
+    @contextmanager
+    def stream(self, name: str) -> Iterator[None]:
+        """A stream is open."""
+        self._count(name, 1)
+        try:
+            yield
+        finally:
+            self._count(name, -1)
+
+    def _count(self, name: str, change: int) -> None:
+        with self._lock:
+            self._open[name] += change
+            if not self._open[name]:
+                del self._open[name]
+        for told in self._told:
+            told()
+
+
+class WatchStreams:
+    """ASGI middleware that notes which event streams are open.
+
+    Args:
+        app: What answers.
+        visitors: Where it is noted.
+    """
+
+    def __init__(self, app: Any, visitors: Visitors) -> None:
+        self._app, self._visitors = app, visitors
+        visitors.watched = True
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers a request."""
+        name = stream_name(scope)
+        if name is None:
+            await self._app(scope, receive, send)
+            return
+        with self._visitors.stream(name):
+            await self._app(scope, receive, send)
+
+
+def stream_name(scope: Any) -> str | None:
+    """The session or the event whose stream a request opens; None: it opens none.
+
+    Example:
+        >>> stream_name({"type": "http", "method": "GET", "path": "/gradio_api/heartbeat/abc"})
+        'abc'
+        >>> stream_name({"type": "http", "method": "POST", "path": "/gradio_api/queue/join"})
+    """
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    if ANSWERS.search(scope["path"]):
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        return query.get("session_hash", [None])[0]
+    found = HEARTBEAT.search(scope["path"]) or CALL.search(scope["path"])
+    return found[1] if found else None
+
+
+def current_visitor() -> Visitor:
+    """Who asks for what the handler at work computes.
+
+    Outside of a handler, and in one whose caller waits for this very request, it is somebody new,
+    who listens.
+    """
+    request: Any = LocalContext.request.get(None)
+    session = getattr(request, "session_hash", None) if request is not None else None
+    if request is None or session is None:
+        return Visitor(uuid.uuid4().hex)
+    http = getattr(request, "request", None)
+    if http is not None and DIRECT.search(http.url.path):
+        return Visitor(session)
+    event = LocalContext.event_id.get(None)
+    return Visitor(session, tuple(name for name in (session, event) if name))
