@@ -11,11 +11,13 @@ after the ReLU, as the authors of the Contextual Loss do: their "conv4_2" is rel
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +69,9 @@ class VGGFeatures(nn.Module):
     """Named layers of a frozen VGG network, after the ReLU.
 
     Normalises the image as its checkpoint asks, and computes nothing deeper than the deepest layer
-    wanted. Convolutions run in `dtype`; maps come out in float32.
+    wanted. Convolutions run in `dtype`, to which they are converted here and when the network moves
+    to another device, never in `forward`: several threads may use it from the start. Maps come out
+    in float32.
 
     Args:
         backbone: `"vgg16"` or `"vgg19"`.
@@ -79,6 +83,8 @@ class VGGFeatures(nn.Module):
         dtype: Precision of the convolutions. None: `fastest_dtype` of the device in use.
         names: The layer behind each name under which maps come out. None: their own names.
         notice: What a person should know of the parameters, for instance that these stand in.
+        shared: Convolutions by layer that another `VGGFeatures` has made ready; the state dict need
+            not have their parameters.
 
     Shape:
         - image: (N, 3, H, W) in [0, 1], H and W at least the stride of the deepest layer.
@@ -106,6 +112,7 @@ class VGGFeatures(nn.Module):
         dtype: torch.dtype | None = None,
         names: Mapping[str, str] | None = None,
         notice: str | None = None,
+        shared: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -117,17 +124,21 @@ class VGGFeatures(nn.Module):
         self._path = _path_to(backbone, self.layers)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        known = shared or {}
         self.convolutions = nn.ModuleDict(
-            {layer.name: _convolution(layer, state_dict) for layer in self._path}
-        ).requires_grad_(False)
+            {
+                layer.name: known.get(layer.name) or _convolution(layer, state_dict)
+                for layer in self._path
+            }
+        )
+        self._choose_dtype()
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) in [0, 1] -> {layer: (N, C, H', W')}."""
         self._check_image(image)
-        dtype = self._use_dtype(image.device)
         pool = F.max_pool2d if self.pooling == "max" else F.avg_pool2d
         x = (image - self.mean) / self.std  # (N, 3, H, W)
-        x = x.to(dtype, memory_format=torch.channels_last)
+        x = x.to(self._dtype_in_use(), memory_format=torch.channels_last)
         computed: dict[str, Tensor] = {}
         block = 1
         for layer in self._path:
@@ -139,12 +150,20 @@ class VGGFeatures(nn.Module):
                 computed[layer.name] = x.float()
         return {name: computed[layer] for name, layer in self.names.items()}
 
-    def _use_dtype(self, device: torch.device) -> torch.dtype:
-        """Moves the parameters to the dtype of this device, once."""
-        dtype = self.dtype or fastest_dtype(device.type)
-        if next(self.convolutions.parameters()).dtype != dtype:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """What `to` calls: another device may have another fastest precision."""
+        super()._apply(fn, recurse)
+        self._choose_dtype()
+        return self
+
+    def _choose_dtype(self) -> None:
+        """Converts the convolutions to the precision of their device, if they are in another."""
+        dtype = self.dtype or fastest_dtype(self.mean.device.type)
+        if any(parameter.dtype != dtype for parameter in self.convolutions.parameters()):
             self.convolutions.to(dtype)
-        return dtype
+
+    def _dtype_in_use(self) -> torch.dtype:
+        return next(self.convolutions.parameters()).dtype
 
     def _check_image(self, image: Tensor) -> None:
         if image.dim() != 4 or image.shape[1] != 3:
@@ -215,6 +234,7 @@ def load_features(
     dtype: torch.dtype | None = None,
     path: str | None = None,
     offline: bool | None = None,
+    shared: Mapping[str, Mapping[str, nn.Module]] | None = None,
 ) -> VGGFeatures:
     """VGG features with the parameters of a checkpoint, on a device, ready to use.
 
@@ -230,33 +250,83 @@ def load_features(
         dtype: See `VGGFeatures`.
         path: A .safetensors file to use in place of the checkpoint's own sources.
         offline: Whether to leave the network alone. None: as HF_HUB_OFFLINE says.
+        shared: By backbone, convolutions on this device and in this precision that need not be read
+            again; see `FeatureNetworks`, which keeps them.
 
     Raises:
         ValueError: An unknown backbone or layer.
         CheckpointError: No parameters from any source.
     """
     asked = check_layers(backbone, layers)
+    ready = shared or {}
+
+    def list_missing(c: checkpoints.Checkpoint) -> list[str]:
+        return _tensor_names(c.name, list(_stand_ins(c, asked).values()), ready.get(c.name, {}))
+
     loaded = checkpoints.load_with_fallback(
-        backbone,
-        tensors=lambda c: _tensor_names(c.name, list(_stand_ins(c, asked).values())),
-        path=path,
-        offline=offline,
+        backbone, tensors=list_missing, path=path, offline=offline
     )
     used = loaded.checkpoint
     names = _stand_ins(used, asked)
-    features = VGGFeatures(
-        used.name,
-        loaded.state_dict,
-        list(names.values()),
-        mean=used.preprocessing.mean,
-        std=used.preprocessing.std,
-        pooling=pooling,
-        dtype=dtype,
-        names=names,
-        notice=loaded.notice,
-    )
-    features.convolutions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return features.to(device).eval()
+    with torch.device(device):
+        features = VGGFeatures(
+            used.name,
+            loaded.state_dict,
+            list(names.values()),
+            mean=used.preprocessing.mean,
+            std=used.preprocessing.std,
+            pooling=pooling,
+            dtype=dtype,
+            names=names,
+            notice=loaded.notice,
+            shared=ready.get(used.name),
+        )
+    return features.eval()
+
+
+class FeatureNetworks:
+    """The networks of a process on one device: each convolution is loaded once and kept.
+
+    Whoever asks for layers gets features that share the convolutions of their backbone with all
+    others, whatever their layers and pooling. Only what nobody has asked for yet is read. Several
+    threads may ask at once.
+
+    Args:
+        device: Where to compute.
+        offline: Whether to leave the network alone. None: as HF_HUB_OFFLINE says.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu", *, offline: bool | None = None) -> None:
+        self.device = device
+        self.offline = offline
+        self._convolutions: defaultdict[str, dict[str, nn.Module]] = defaultdict(dict)
+        self._made: dict[tuple[str, tuple[str, ...], str], VGGFeatures] = {}
+        self._lock = threading.RLock()
+
+    def load(
+        self, backbone: str, layers: Sequence[str], *, pooling: Pooling = "max"
+    ) -> VGGFeatures:
+        """As `load_features`; the same object for the same layers.
+
+        A stand-in is not kept under the name of the network that was asked for: the next call looks
+        for that one again.
+        """
+        key = (backbone, check_layers(backbone, layers), pooling)
+        with self._lock:
+            if key in self._made:
+                return self._made[key]
+            features = load_features(
+                backbone,
+                layers,
+                pooling=pooling,
+                device=self.device,
+                offline=self.offline,
+                shared=self._convolutions,
+            )
+            self._convolutions[features.backbone] |= dict(features.convolutions.items())
+            if not features.notice:
+                self._made[key] = features
+            return features
 
 
 def check_layers(backbone: str, layers: Sequence[str]) -> tuple[str, ...]:
@@ -282,13 +352,22 @@ def check_layers(backbone: str, layers: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in table if name in layers)
 
 
-@cache
+_MEASURING = threading.Lock()
+
+
 def fastest_dtype(device_type: str) -> torch.dtype:
     """bfloat16 where a convolution of this processor gains from it, else float32.
 
-    Measured once a process (about 0.1 s on a CPU). bfloat16 costs 0.4 % of accuracy a value; it has
-    to be 1.3 times as fast to be worth that, which keeps the choice stable from run to run.
+    Measured once a process (about 0.1 s on a CPU), also when several threads ask at once. bfloat16
+    costs 0.4 % of accuracy a value; it has to be 1.3 times as fast to be worth that, which keeps
+    the choice stable from run to run.
     """
+    with _MEASURING:
+        return _measure_fastest_dtype(device_type)
+
+
+@cache
+def _measure_fastest_dtype(device_type: str) -> torch.dtype:
     if device_type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     if device_type != "cpu":
@@ -328,14 +407,16 @@ def _stand_ins(checkpoint: checkpoints.Checkpoint, layers: Sequence[str]) -> dic
     }
 
 
-def _tensor_names(backbone: str, layers: Sequence[str]) -> list[str]:
-    """Names of the tensors that the layers need."""
-    path = _path_to(backbone, layers)
+def _tensor_names(
+    backbone: str, layers: Sequence[str], ready: Mapping[str, nn.Module]
+) -> list[str]:
+    """Names of the tensors that the layers need, besides those of the layers that are ready."""
+    path = [layer for layer in _path_to(backbone, layers) if layer.name not in ready]
     return [f"{layer.key}.{part}" for layer in path for part in ("weight", "bias")]
 
 
 def _convolution(layer: Layer, state_dict: Mapping[str, Tensor]) -> nn.Conv2d:
-    """A 3 x 3 convolution with its parameters from the state dict."""
+    """A frozen 3 x 3 convolution with its parameters from the state dict."""
     parts = {part: f"{layer.key}.{part}" for part in ("weight", "bias")}
     missing = [name for name in parts.values() if name not in state_dict]
     if missing:
@@ -346,7 +427,8 @@ def _convolution(layer: Layer, state_dict: Mapping[str, Tensor]) -> nn.Conv2d:
     weight = state_dict[parts["weight"]]
     convolution = nn.Conv2d(weight.shape[1], layer.channels, 3, padding=1)
     convolution.load_state_dict({part: state_dict[name] for part, name in parts.items()})
-    return convolution
+    convolution.requires_grad_(False)
+    return convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _suggestion(name: str, choices: Mapping[str, object]) -> str:

@@ -1,10 +1,16 @@
+import copy
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
 
+from cxdemo import checkpoints
 from cxdemo.features import (
     LAYERS,
+    FeatureNetworks,
     PatchFeatures,
     VGGFeatures,
     check_layers,
@@ -139,6 +145,86 @@ def test_bfloat16_stays_near_float32():
     error = (rough - exact).norm() / exact.norm()
     assert 1e-5 < error < 0.05
     assert fastest_dtype("cpu") in (torch.float32, torch.bfloat16)
+
+
+def test_threads_that_use_a_cold_network_at_once_agree_with_one_thread():
+    image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    cold = load_features("vgg16", ["conv3_2"], dtype=torch.bfloat16)
+    before = {name: (p.dtype, p.data_ptr()) for name, p in cold.named_parameters()}
+    assert {dtype for dtype, _ in before.values()} == {torch.bfloat16}
+    together = Barrier(6)
+
+    def use(_):
+        together.wait()
+        with torch.no_grad():
+            return cold(image)["conv3_2"]
+
+    with ThreadPoolExecutor(6) as threads:
+        maps = list(threads.map(use, range(6)))
+    with torch.no_grad():
+        alone = load_features("vgg16", ["conv3_2"], dtype=torch.bfloat16)(image)["conv3_2"]
+    assert all(torch.equal(each, alone) for each in maps)
+    # Nothing was converted in use: who converts is seen by whoever computes at that moment.
+    assert {name: (p.dtype, p.data_ptr()) for name, p in cold.named_parameters()} == before
+
+
+def test_a_network_that_moves_takes_the_precision_of_its_new_device(monkeypatch):
+    monkeypatch.setattr("cxdemo.features.fastest_dtype", lambda kind: DTYPES[kind])
+    features = load_features("vgg16", ["conv1_1"])
+    moved = copy.deepcopy(features).to("meta")
+    assert {p.dtype for p in features.convolutions.parameters()} == {torch.float32}
+    assert {p.dtype for p in moved.convolutions.parameters()} == {torch.bfloat16}
+
+
+DTYPES = {"cpu": torch.float32, "meta": torch.bfloat16}
+
+
+def test_networks_share_each_convolution_whatever_layers_and_pooling_are_asked(monkeypatch):
+    read = []
+    load = checkpoints.load_with_fallback
+
+    def watch(name, *, tensors, **options):
+        loaded = load(name, tensors=tensors, **options)
+        read.extend(loaded.state_dict)
+        return loaded
+
+    monkeypatch.setattr("cxdemo.checkpoints.load_with_fallback", watch)
+    networks = FeatureNetworks()
+    shallow = networks.load("vgg16", ["conv2_1"])
+    deep = networks.load("vgg16", ["conv3_1", "conv1_2"], pooling="average")
+    assert networks.load("vgg16", ["conv2_1"]) is shallow
+    assert deep.convolutions["conv2_1"] is shallow.convolutions["conv2_1"]
+    assert len(read) == len(set(read)) == 2 * 5  # conv1_1 to conv3_1, each once
+    image = torch.rand(1, 3, 32, 32)
+    alone = load_features("vgg16", ["conv3_1", "conv1_2"], pooling="average")
+    torch.testing.assert_close(deep(image), alone(image))
+    assert list(shallow(image)) == ["conv2_1"]
+
+
+def test_threads_that_ask_for_layers_at_once_get_one_network():
+    networks, together = FeatureNetworks(), Barrier(6)
+    asked = ["conv1_1", "conv2_2", "conv3_1"] * 2
+
+    def ask(layer):
+        together.wait()
+        return networks.load("vgg16", [layer]).convolutions["conv1_1"]
+
+    with ThreadPoolExecutor(6) as threads:
+        assert len(set(map(id, threads.map(ask, asked)))) == 1
+
+
+def test_a_stand_in_shares_the_network_that_it_is_and_is_looked_past_the_next_time(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path))
+    networks = FeatureNetworks(offline=True)
+    own = networks.load("vgg16", ["conv2_1"])
+    stand_in = networks.load("vgg19", ["conv2_1"])
+    assert stand_in.notice is not None
+    assert stand_in.convolutions["conv2_1"] is own.convolutions["conv2_1"]
+    assert networks.load("vgg19", ["conv2_1"]) is not stand_in
 
 
 def test_patches_are_windows_of_the_image():
