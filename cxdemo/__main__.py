@@ -98,7 +98,7 @@ def _answer_clicks(
     """What the app does for a click on two pictures."""
     from cxdemo.engine.context import default_context
     from cxdemo.runs.match import Comparison
-    from cxdemo.ui.match.view import answer_click
+    from cxdemo.runs.match_click import answer_click
 
     comparison = Comparison(source=images.load(source), target=images.load(target), config=config)
     return partial(answer_click, comparison, default_context())

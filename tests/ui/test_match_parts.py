@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 from cxdemo.figures.heat_map import blend, draw_heat_map, palette, place_colors
+from cxdemo.figures.match_numbers import percent
 from cxdemo.pipelines.patch_similarity import PatchSimilarity, PatchSimilarityConfig
 from cxdemo.runs.match import Comparison, FeatureStore, Kept
 from cxdemo.ui.match import survey as match_survey
-from cxdemo.ui.match.view import percent
 
 
 def test_the_colour_scale_is_cividis():

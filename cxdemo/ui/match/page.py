@@ -18,7 +18,7 @@ from cxdemo import images
 from cxdemo.checkpoints import find_checkpoint
 from cxdemo.engine.context import Context
 from cxdemo.features import LAYERS
-from cxdemo.figures.heat_map import PALETTE
+from cxdemo.figures.heat_map import PALETTE, gradient_css
 from cxdemo.gallery.match import MATCH_EXAMPLES, find_example
 from cxdemo.options import Option, check_value, mend_value, options_of, read_config, read_settings
 from cxdemo.pipelines.patch_similarity import (
@@ -28,15 +28,15 @@ from cxdemo.pipelines.patch_similarity import (
     compare_layers,
 )
 from cxdemo.runs.match import LARGEST, Comparison, load_layer
+from cxdemo.runs.match_click import answer_click, show_scene
 from cxdemo.ui.kit import picture_cards
 from cxdemo.ui.kit.errors import readable, to_toast
 from cxdemo.ui.kit.options_form import control_for, show_config
 from cxdemo.ui.kit.safe_image import SafeImage, accept_upload, build_picker
 from cxdemo.ui.kit.turns import quickly
 from cxdemo.ui.match import survey as match_survey
-from cxdemo.ui.match import view as match_view
 from cxdemo.ui.match.api import add_endpoint
-from cxdemo.ui.match.link import read_link
+from cxdemo.ui.match.link import read_link, write_link
 
 HERE = Path(__file__).resolve().parent
 OPTIONS = options_of(PatchSimilarityConfig)
@@ -235,7 +235,7 @@ def _build_viewer() -> gr.HTML:
         scene={},
         survey={},
         palette=PALETTE,
-        gradient=match_view.GRADIENT,
+        gradient=gradient_css(),
     )
 
 
@@ -416,10 +416,10 @@ def show_query(
     page: Page, ctx: Context, comparison: Comparison, *, shown: Comparison | None = None
 ) -> Updates:
     """One patch's answer, and the pictures unless they are those that are shown already."""
-    row, numbers, strip = match_view.answer_click(comparison, ctx)
-    viewer: dict[str, Any] = {"value": row}
+    row, numbers, strip = answer_click(comparison, ctx)
+    viewer: dict[str, Any] = {"value": row | {"link": write_link(comparison)}}
     if shown is None or shown.scene != comparison.scene:
-        viewer["scene"] = match_view.show_scene(comparison, ctx)
+        viewer["scene"] = show_scene(comparison, ctx)
     x, y = (round(100 * share, 2) for share in comparison.place)
     return {
         page.viewer: gr.update(**viewer),

@@ -12,6 +12,7 @@ from torch import Tensor
 from cxdemo import images
 from cxdemo.engine.context import Context
 from cxdemo.figures.heat_map import blend, draw_heat_map, gradient_css, place_colors, png_url
+from cxdemo.figures.match_numbers import pack, percent
 from cxdemo.figures.report import describe_survey
 from cxdemo.figures.thumbnails import to_data_url
 from cxdemo.pipelines.patch_similarity import (
@@ -24,7 +25,6 @@ from cxdemo.pipelines.patch_similarity import (
     redraw,
 )
 from cxdemo.runs.match import Comparison
-from cxdemo.ui.match.view import pack, percent
 
 SIDE = 480  # pixels of a picture's long side
 LINES = 40  # matches that are drawn

@@ -1,4 +1,4 @@
-"""One patch's answer for the page: numbers to draw, and the equations with them put in."""
+"""One patch's answer for people: the equations with its numbers put in, and its histogram."""
 
 from __future__ import annotations
 
@@ -7,69 +7,14 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
-from cxdemo.engine.context import Context
-from cxdemo.figures.heat_map import draw_heat_map, gradient_css, png_url
-from cxdemo.figures.report import describe_answer
-from cxdemo.figures.thumbnails import to_data_url
 from cxdemo.pipelines.patch_similarity import EPS, Answer, Candidate
-from cxdemo.runs.match import Comparison
-from cxdemo.ui.match.link import write_link
 
-GRADIENT = gradient_css()
-STRIP = (0.1, 0.5, 1.0)  # bandwidths shown beside the chosen one
 WORST = 3.0  # relative distance at the dark end of its scale
 BINS = 44
 WIDTH, HEIGHT = 460, 168
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 22, 34
-
-
-def answer_click(comparison: Comparison, ctx: Context) -> tuple[dict[str, Any], str, str]:
-    """All that a click changes on the page: the viewer's row, the numbers, the strip."""
-    answer = comparison.ask(ctx)
-    row = show_answer(comparison, answer, notice=comparison.notice(ctx))
-    return row, show_numbers(answer), show_strip(comparison, ctx)
-
-
-def show_scene(comparison: Comparison, ctx: Context) -> dict[str, Any]:
-    """The two pictures and their grids."""
-    grids = comparison.pair(ctx).grids
-    shown: dict[str, Any] = {"key": comparison.scene}
-    pictures = (comparison.asker, comparison.asked)
-    for part, picture, title, grid in zip(
-        ("asker", "asked"), pictures, comparison.titles, grids, strict=True
-    ):
-        shown[part] = {"url": to_data_url(picture), "title": title, "grid": list(grid)}
-    return shown
-
-
-def show_answer(
-    comparison: Comparison, answer: Answer, *, notice: str | None = None
-) -> dict[str, Any]:
-    """One row for the viewer.
-
-    r and w are d and CX times a number, `1 / divisor` and `total`, so they do not travel.
-    """
-    steps = answer.steps
-    best = answer.best(5)
-    return {
-        "scene": comparison.scene,
-        "key": comparison.key,
-        "cell": list(answer.cell),
-        "distance": pack(steps.distance),
-        "affinity": pack(steps.affinity),
-        "divisor": answer.nearest + EPS,
-        "total": best[0].weight / best[0].affinity,
-        "top": [list(candidate.cell) for candidate in best],
-        "scales": _scales(answer, best[0]),
-        "sentence": tell_answer(answer, best[0]),
-        "notice": notice or "",
-        "link": write_link(comparison),
-        "report": describe_answer(answer, comparison.config, comparison.place)
-        | {"example": comparison.example},
-    }
 
 
 def pack(values: Tensor) -> str:
@@ -130,34 +75,6 @@ def show_numbers(answer: Answer) -> str:
     )
 
 
-def show_strip(comparison: Comparison, ctx: Context) -> str:
-    """The row's share of the vote at three bandwidths, side by side."""
-    figures: list[str] = []
-    for h in STRIP:
-        answer = comparison.ask(ctx, bandwidth=h)
-        affinity = answer.steps.affinity.numpy()
-        picture = draw_heat_map(affinity, 0.0, float(affinity.max()))
-        side = 4 * max(picture.size)
-        size = tuple(round(n * side / max(picture.size)) for n in picture.size)
-        picture = picture.resize(size, Image.Resampling.NEAREST)  # pyright: ignore[reportArgumentType]
-        url = png_url(picture)
-        count = f"{max(1, round(answer.candidates)):,}".replace(",", "\u202f")
-        chosen = " cxm-chosen" if abs(h - comparison.config.bandwidth) < 1e-9 else ""
-        figures.append(
-            f'<figure class="cxm-thumb{chosen}"><img src="{url}" '
-            f'alt="Affinities of the patch at h = {h:g}"><figcaption><b>h = {h:g}</b> '
-            f"{count} candidate{'' if count == '1' else 's'}, best "
-            f'{percent(float(affinity.max()))} <a class="cxm-save" href="{url}" '
-            f'download="cxdemo-affinity-h{h:g}.png" aria-label="Save the map at h = {h:g}">save</a>'
-            "</figcaption></figure>"
-        )
-    return (
-        '<div class="cxm-strip"><p>The same patch at three bandwidths. <b>h is tolerance</b>: how '
-        "much worse than its best match a patch may be and still get votes.</p>"
-        f"{''.join(figures)}</div>"
-    )
-
-
 def draw_histogram(answer: Answer) -> str:
     """How many targets lie at which distance, and how much each distance is wanted, as SVG."""
     distance = answer.steps.distance.numpy().ravel()
@@ -207,7 +124,7 @@ def _wanted_curve(answer: Answer, high: float, base: float, room: float) -> str:
     return "M" + " L".join(points)
 
 
-def _scales(answer: Answer, best: Candidate) -> dict[str, Any]:
+def scales_of(answer: Answer, best: Candidate) -> dict[str, Any]:
     """The two ends of each map's colours: dark, bright, and what to write there."""
     furthest = float(answer.steps.distance.max())
     ends = {
