@@ -120,6 +120,25 @@ def test_the_largest_face_comes_first(finder):
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["portrait_curie_1927", "portrait_einstein_1927", "portrait_monalisa", "portrait_astronaut"],
+)
+def test_the_largest_face_of_a_portrait_is_found_without_a_search(name, finder, monkeypatch):
+    picture = load(name)
+    known = finder.find(picture)[0]
+    monkeypatch.setattr(finder, "find", lambda _: pytest.fail("a portrait needs no search"))
+    found = finder.find_largest(picture)
+    assert (found.landmarks - known.landmarks).abs().max() < 0.02 * (found.box[2] - found.box[0])
+
+
+def test_the_largest_face_is_that_of_the_search_where_the_portrait_is_small_or_unsure(finder):
+    """A dog looks like a face at first sight; the girls' faces fill little of their picture."""
+    assert finder.find_largest(load("photo_dog")) is None
+    girls = load("painting_renoir_girls_at_piano")
+    assert finder.find_largest(girls).box == finder.find(girls)[0].box
+
+
+@pytest.mark.parametrize(
     ("angle", "scale", "shift"),
     [(0, 1, (13, -9)), (20, 1, (0, 0)), (-40, 1, (5, 3)), (0, 0.5, (0, 0))],
 )

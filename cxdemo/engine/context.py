@@ -26,6 +26,7 @@ class Context:
         measure: As `cxdemo.pipelines.super_resolution.measure`, with the judges set.
         locate: As `cxdemo.checkpoints.locate`.
         find_faces: As `cxdemo.faces.FaceFinder.find`.
+        find_largest_face: As `cxdemo.faces.FaceFinder.find_largest`.
         follow_face: As `cxdemo.faces.FaceFinder.follow`.
         translators: As `cxdemo.pipelines.face_translation.TRANSLATORS`.
         load_translator: As `cxdemo.pipelines.face_translation.load_translator`, with the device
@@ -45,6 +46,7 @@ class Context:
     measure: Callable[..., Any]
     locate: Callable[[str], str | None]
     find_faces: Callable[[Any], list[Any]]
+    find_largest_face: Callable[[Any], Any]
     follow_face: Callable[[Any], list[Any]]
     translators: Mapping[str, Any]
     load_translator: Callable[[str], Any]
@@ -77,6 +79,7 @@ def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
         measure=_remembered_judges(device),
         locate=locate,
         find_faces=lambda image: finder().find(image),
+        find_largest_face=lambda image: finder().find_largest(image),
         follow_face=lambda frames: finder().follow(frames),
         translators=TRANSLATORS,
         load_translator=_remembered_translator(device),

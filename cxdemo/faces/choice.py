@@ -102,32 +102,31 @@ def find_in(picture: Image.Image, find_faces: Callable[[Tensor], list[Face]]) ->
         picture: RGB; it is scaled down to 1600 pixels.
         find_faces: As `cxdemo.faces.FaceFinder.find`.
     """
-    picture = picture.copy()
-    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    image = images.to_tensor(picture)
+    image = _read(picture)
     return ChosenFace(image, tuple(find_faces(image)))
 
 
 def find_largest(
-    picture: Image.Image, find_faces: Callable[[Tensor], list[Face]], *, what: str = "picture"
+    picture: Image.Image, find_face: Callable[[Tensor], Face | None], *, what: str = "picture"
 ) -> ChosenFace:
     """The largest face of a picture, for those who can't place a crop by hand.
 
     Args:
         picture: RGB; it is scaled down to 1600 pixels.
-        find_faces: As `cxdemo.faces.FaceFinder.find`.
+        find_face: As `cxdemo.faces.FaceFinder.find_largest`.
         what: How an error calls the picture.
 
     Raises:
         ValueError: There is none.
     """
-    chosen = find_in(picture, find_faces)
-    if not chosen.faces:
+    image = _read(picture)
+    face = find_face(image)
+    if face is None:
         raise ValueError(
             f"No face was found in the {what}: take one with a larger face that looks at you, or "
             "place the crop by hand in the app."
         )
-    return chosen
+    return ChosenFace(image, (face,))
 
 
 def read_face(
@@ -147,3 +146,10 @@ def read_face(
     if chosen is None:
         raise ValueError(f"Choose a picture for the {what} first: drop one, or click an example.")
     return chosen.picture, chosen.align(size, framing)
+
+
+def _read(picture: Image.Image) -> Tensor:
+    """(1, 3, H, W) in [0, 1], at most `LONG_SIDE` pixels long."""
+    picture = picture.copy()
+    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    return images.to_tensor(picture)

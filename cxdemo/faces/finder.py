@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cxdemo.checkpoints import load_state_dict
@@ -18,7 +18,7 @@ from cxdemo.faces.networks import (
     FaceMesh,
     anchors,
 )
-from cxdemo.faces.warp import invert, move, sample, similarity
+from cxdemo.faces.warp import invert, move, places_of, sample, similarity
 
 RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)  # the corners; right is the person's
 SMALLEST_WINDOW = 128  # pixels of the picture; faces below about 20 pixels are not found
@@ -31,6 +31,8 @@ MAX_CANDIDATES = 160
 DETECTOR_SCORE = 0.5
 MESH_SCORE = 0.98  # chosen on the pictures of `cxdemo/examples`: faces have 0.99, a dog 0.97
 SOME_SCORE = 0.1  # for a second look
+SURE = 0.999  # of the mesh, for a face that ends the search: those of people have 0.9998 and more
+LARGE = 1 / 4  # side of a face, in short sides of the picture, that ends the search
 ROOM = 1.5  # side of what the mesh looks at, in sides of the face's own square
 SAME = 0.3  # share of overlap from which two finds are the same face
 BATCH = 64
@@ -93,7 +95,7 @@ class FaceFinder:
     """
 
     def __init__(self, detector: BlazeFace, mesh: FaceMesh) -> None:
-        self._detector, self._mesh = detector.eval(), mesh.eval()
+        self._detector, self._mesh = (_prepare(network) for network in (detector, mesh))
         self._device = next(mesh.parameters()).device
         self._anchors = anchors().to(self._device)
 
@@ -108,15 +110,36 @@ class FaceFinder:
             ValueError: The image has another shape.
 
         Cost:
-            About 0.5 s for 320 x 320 pixels on one core that does other work too.
+            About 0.25 s for 320 x 320 pixels on one core.
         """
-        if image.ndim != 4 or image.shape[:2] != (1, 3):
-            raise ValueError(f"expected one image (1, 3, H, W), got {tuple(image.shape)}")
-        small, factor = _limit(image.to(self._device, torch.float32))
-        upright = self._look(small, [0.0], MAX_LEVELS)
-        turned = self._look(small, TURNS, TURNED_LEVELS)
+        small, factor = self._read(image)
+        upright = self._look(small, [0.0], range(MAX_LEVELS))
+        turned = self._look(small, TURNS, range(TURNED_LEVELS))
         faces = sorted(_without_doubles(upright + turned), key=lambda face: -face.area)[:MAX_FACES]
         return [_scale(face, factor) for face in faces]
+
+    @torch.no_grad()
+    def find_largest(self, image: Tensor) -> Face | None:
+        """The largest face; None if there is none.
+
+        An upright face that is sure and large is taken at once, though a tilted one beside it may
+        be larger. Where there is none such, it is the first that `find` finds.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: The image has another shape.
+
+        Cost:
+            About 20 ms on one core for a portrait; else a little more than `find`.
+        """
+        small, factor = self._read(image)
+        found = self._look(small, [0.0], range(1))
+        largest = max(found, key=lambda face: face.area, default=None)
+        if largest and largest.score >= SURE and _is_large(largest, small):
+            return _scale(largest, factor)
+        return next(iter(self.find(image)), None)
 
     @torch.no_grad()
     def trace(self, crop: Tensor) -> Face | None:
@@ -175,18 +198,24 @@ class FaceFinder:
         middle = last.eyes.mean(0)
         return min(found, key=lambda face: float((face.eyes.mean(0) - middle).norm()))
 
-    def _look(self, image: Tensor, angles: list[float], num_levels: int) -> list[Face]:
+    def _read(self, image: Tensor) -> tuple[Tensor, float]:
+        """A picture as it is searched, see `_limit`."""
+        if image.ndim != 4 or image.shape[:2] != (1, 3):
+            raise ValueError(f"expected one image (1, 3, H, W), got {tuple(image.shape)}")
+        return _limit(image.to(self._device, torch.float32))
+
+    def _look(self, image: Tensor, angles: list[float], levels: range) -> list[Face]:
         """Faces in a picture that is turned by each of some angles."""
-        found = [each for angle in angles for each in self._point(image, angle, num_levels)]
+        found = [each for angle in angles for each in self._point(image, angle, levels)]
         candidates = _without_doubles(found)[:MAX_CANDIDATES]
         rough = [face for each in candidates if (face := self._draw(image, each))]
         fine = [face for each in rough if (face := self._draw(image, _square_of(each)))]
         return [face for face in fine if face.score >= MESH_SCORE]
 
-    def _point(self, image: Tensor, angle: float, num_levels: int) -> Iterator[_Candidate]:
+    def _point(self, image: Tensor, angle: float, levels: range) -> Iterator[_Candidate]:
         """What the detector sees in a turned picture, in coordinates of the picture."""
         turned, back = _turn(image, angle)
-        for windows, corners, scale in _levels(turned, num_levels):
+        for windows, corners, scale in _levels(turned, levels):
             for batch, places in zip(windows.split(BATCH), corners.split(BATCH), strict=True):
                 yield from self._decode(batch, places, scale, back)
 
@@ -194,7 +223,7 @@ class FaceFinder:
         self, windows: Tensor, corners: Tensor, scale: float, back: Tensor
     ) -> Iterator[_Candidate]:
         """Candidates in some windows (N, 3, 128, 128) whose corners (N, 2) are known."""
-        scores, boxes = self._detector(windows)
+        scores, boxes = self._detector(windows.contiguous(memory_format=torch.channels_last))
         scores = scores.clamp(-50, 50).sigmoid()
         for n, k in (scores >= DETECTOR_SCORE).nonzero().tolist():
             values = boxes[n, k].view(8, 2).clone()
@@ -215,6 +244,11 @@ class FaceFinder:
         if score < SOME_SCORE or min(right - left, bottom - top) < 4:
             return None
         return Face((left, top, right, bottom), score, landmarks)
+
+
+def _prepare(network: nn.Module) -> nn.Module:
+    """A network that is ready to use; its convolutions are twice as fast if channels come last."""
+    return network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def load_face_finder(device: str = "cpu") -> FaceFinder:
@@ -251,14 +285,13 @@ def _turn(image: Tensor, angle: float) -> tuple[Tensor, Tensor]:
         return image, torch.eye(2, 3, dtype=torch.float64)
     size = min(2 * DETECTOR_SIDE * 2, round(math.hypot(height, width)))
     matrix = similarity((width / 2, height / 2), math.hypot(height, width), angle, size)
-    inside = sample(torch.ones_like(image[:, :1]), matrix, (size, size))
-    y, x = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
-    places = move(torch.stack([x, y], -1).double(), invert(matrix))
-    inside = ((places >= 0) & (places <= places.new_tensor([width, height]))).all(-1)
-    return sample(image, matrix, (size, size)) * inside.to(image), invert(matrix)
+    back = invert(matrix)
+    across, down = places_of(back, (size, size))
+    inside = (across >= 0) & (across <= width) & (down >= 0) & (down <= height)
+    return sample(image, matrix, (size, size)) * inside.to(image), back
 
 
-def _levels(image: Tensor, num_levels: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+def _levels(image: Tensor, levels: range) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Windows of the whole picture, of a half of it and so on, each overlapped by half.
 
     Yields:
@@ -266,7 +299,7 @@ def _levels(image: Tensor, num_levels: int) -> Iterator[tuple[Tensor, Tensor, fl
         of the picture such a pixel is.
     """
     height, width = image.shape[-2:]
-    for level in range(num_levels):
+    for level in levels:
         window = max(height, width) / 2**level
         if level and window < SMALLEST_WINDOW:
             return
@@ -317,6 +350,11 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return width * height / min(areas)
+
+
+def _is_large(face: Face, image: Tensor) -> bool:
+    """Whether it is by far large enough for a portrait."""
+    return face.area**0.5 >= LARGE * min(image.shape[-2:])
 
 
 def _scale(face: Face, factor: float) -> Face:

@@ -46,6 +46,18 @@ def scale_of(matrix: Tensor) -> float:
     return math.hypot(float(matrix[0, 0]), float(matrix[0, 1]))
 
 
+def places_of(back: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Where in the picture the pixels of a crop lie: x and y, each (H, W), float64.
+
+    Args:
+        back: (2, 3), from the crop to the picture.
+        size: Height and width of the crop in pixels.
+    """
+    y, x = (torch.arange(length, dtype=torch.float64) + 0.5 for length in size)
+    (a, b, c), (d, e, f) = back.tolist()
+    return a * x + (b * y + c)[:, None], d * x + (e * y + f)[:, None]
+
+
 def sample(image: Tensor, matrix: Tensor, size: tuple[int, int]) -> Tensor:
     """The picture as seen after a transform; outside it is mirrored at its edges.
 
@@ -66,14 +78,11 @@ def sample(image: Tensor, matrix: Tensor, size: tuple[int, int]) -> Tensor:
         image = F.interpolate(
             image, (math.ceil(height / factor), math.ceil(width / factor)), mode="area"
         )
-    y = torch.arange(size[0], device=image.device, dtype=torch.float64) + 0.5
-    x = torch.arange(size[1], device=image.device, dtype=torch.float64) + 0.5
-    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)  # (H', W', 2)
-    points = move(points, invert(matrix.to(points)))
-    grid = 2 * points / points.new_tensor([width, height]) - 1
+    across, down = places_of(invert(matrix.double()), size)
+    grid = torch.stack([2 / width * across - 1, 2 / height * down - 1], -1)  # (H', W', 2)
     return F.grid_sample(
         image,
-        grid[None].to(image.dtype),
+        grid[None].to(image),
         mode="bicubic",
         padding_mode="reflection",
         align_corners=False,

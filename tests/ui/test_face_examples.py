@@ -7,7 +7,7 @@ from cxdemo.examples import PICTURES
 from cxdemo.faces import load_face_finder
 from cxdemo.faces.choice import find_in, find_largest
 from cxdemo.gallery.faces import FOUND, find_known, open_example
-from ui.fake_faces import fake_find
+from ui.fake_faces import FAKE_FACES
 from ui.test_face_input import BLUE, RED, Image
 
 
@@ -37,9 +37,15 @@ def test_a_picture_that_the_record_does_not_know_is_searched():
 
 
 def test_who_cannot_place_a_crop_gets_the_largest_face_or_a_sentence():
-    assert find_largest(Image.new("RGB", (120, 90), RED), fake_find).index == 0
+    assert (
+        find_largest(Image.new("RGB", (120, 90), RED), FAKE_FACES["find_largest_face"]).index == 0
+    )
     with pytest.raises(ValueError, match="No face was found in the target picture"):
-        find_largest(Image.new("RGB", (120, 90), BLUE), fake_find, what="target picture")
+        find_largest(
+            Image.new("RGB", (120, 90), BLUE),
+            FAKE_FACES["find_largest_face"],
+            what="target picture",
+        )
 
 
 def test_a_shipped_picture_is_recognised_by_its_pixels_alone():

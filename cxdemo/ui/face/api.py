@@ -208,7 +208,7 @@ def _add_puppet(ctx: Context) -> None:
 
 def _find(picture: Image.Image | None, ctx: Context, what: str) -> ChosenFace:
     _need(picture, what)
-    return find_largest(picture, ctx.find_faces, what=what)  # pyright: ignore[reportArgumentType]
+    return find_largest(picture, ctx.find_largest_face, what=what)  # pyright: ignore[reportArgumentType]
 
 
 def _need(given: Any, what: str) -> None:
