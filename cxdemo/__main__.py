@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show_warnings() -> None:
-    """What the library warns of stands on the terminal, each sentence once."""
+    """What the library warns of stands on the terminal, each sentence once.
+
+    Pillow's own warnings, of small damage that it passes over, name files of the program and tell
+    the user nothing.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     handler, said = logging.StreamHandler(), set[str]()
 
     def is_new(record: logging.LogRecord) -> bool:
