@@ -70,10 +70,10 @@ def test_flags_give_the_settings_back():
         sizes=(8, 16), channels=3, bandwidth=0.1, features="white", repeats=2, dense_up_to=8
     )
     options = vars(core._parser().parse_args(core.flags(settings)))
-    assert options.pop("measure") is None
+    assert (options.pop("measure"), options.pop("json")) == (None, False)
     assert Settings(**{**options, "sizes": tuple(options["sizes"])}) == settings
     nothing = vars(core._parser().parse_args([]))
-    assert nothing.pop("measure") is None
+    assert (nothing.pop("measure"), nothing.pop("json")) == (None, False)
     assert Settings(**nothing) == Settings()
 
 
@@ -138,6 +138,14 @@ def test_the_command_prints_a_table(monkeypatch, capsys):
     for words in ("5 channels, h = 0.5", "ReLU of smooth", torch.__version__, "4 x 4", "8 x 8"):
         assert words in out
     assert "Only the ratios travel" in out
+
+
+def test_programs_get_seconds_and_bytes(monkeypatch, capsys):
+    monkeypatch.setattr(core, "run", lambda settings: [ROW])
+    assert core.main(["--sizes", "64", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"]["sizes"] == [64]
+    assert told["rows"][0]["core"] == {"forward": 0.2, "total": 0.35, "peak": 20_000_000}
 
 
 def test_a_failing_process_is_reported_with_what_to_do(monkeypatch):

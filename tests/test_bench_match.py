@@ -1,5 +1,7 @@
 """The benchmark's arithmetic and what it says. No test depends on a time."""
 
+import json
+
 import pytest
 
 from cxdemo.bench import match
@@ -17,6 +19,16 @@ def test_growth_is_told_beside_that_of_the_positions():
 @pytest.mark.parametrize("what", ["ask", "survey"])
 def test_memory_is_measured_in_a_process_of_its_own(what):
     assert match._peak_of(what, 48, Settings(channels=128)) > 1e6
+
+
+def test_programs_get_the_figures_of_the_table(capsys, monkeypatch):
+    monkeypatch.setattr(match, "_peak_of", lambda what, side, settings: 1000 * side)
+    flags = ["--size", "64", "--sides", "8", "16", "--channels", "16", "--clicks", "2", "--json"]
+    handled = match.main(flags, handler=lambda *_: lambda: None)
+    told = json.loads(capsys.readouterr().out)
+    assert handled == 0
+    assert {"a click: one row", "  the whole handler"} <= set(told["seconds"])
+    assert told["memory"][1] == {"positions": 256, "ask": 16_000, "survey": 16_000}
 
 
 def test_a_process_that_fails_says_why():

@@ -1,7 +1,10 @@
 """The measures of `bench style`, on faces that are moved by a known distance."""
 
+import json
+
 import pytest
 import torch
+from PIL import Image
 
 from cxdemo.bench import style as bench
 from cxdemo.faces import Face
@@ -43,10 +46,22 @@ def test_the_nearest_face_of_the_result_counts_and_a_lost_one_is_infinitely_far(
 
 
 def test_a_step_is_taken_apart_and_the_run_is_timed(capsys):
-    assert bench.main(["--size", "64", "--steps", "3"]) == 0
-    table, answer = capsys.readouterr().out.rsplit("\n", 2)[:2]
-    (row,) = [line for line in table.splitlines() if line.startswith("| 64 |")]
-    shares = [int(cell.strip(" %")) for cell in row.split("|")[3:7]]
-    assert 90 <= sum(shares) <= 200  # each part was timed alone
-    assert '"steps": 3' in answer
-    assert '"size": 64' in answer
+    assert bench.main(["--size", "64", "--steps", "3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["size"], told["steps"]) == (64, 3)
+    (stage,) = told["stages"]
+    assert stage["size"] == 64
+    assert min(stage[part] for part in ("step", "network", "style", "content")) > 0
+    row = bench.format_costs([bench.Costs(**stage | {"step": 2.0, "style": 0.5})]).splitlines()[-1]
+    assert row.startswith("| 64 | 2.00 | ")
+    assert row.split("|")[4].strip() == "25%"
+
+
+def test_faces_that_moved_are_told_to_programs_too(tmp_path, capsys, monkeypatch):
+    Image.new("RGB", (200, 100)).save(tmp_path / "photo_cat_chelsea__painting_wave.png")
+    finder = FakeFinder([face(0, 300, 451)], [face(20, 100, 200)])
+    monkeypatch.setattr(bench, "load_face_finder", lambda: finder)
+    assert bench.main(["--faces", "--results", str(tmp_path), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["content"], told["style"]) == ("photo_cat_chelsea", "painting_wave")
+    assert told["moved"] == pytest.approx(0.5, rel=1e-3)  # a tenth of the width

@@ -187,6 +187,10 @@ def test_the_command_takes_pairs_and_prints_the_chosen_rows(folder, monkeypatch,
     assert rows[2:] == ["STROTSS", "ours"]
     with Image.open(sheet) as picture:
         assert picture.width == 8 + 4 * 72
+    assert style.main(["--peers", str(folder), "--pair", *pair, *flags, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["content"], told["style"]) == ("a", "b")
+    assert set(told["methods"]) >= {"STROTSS", "ours"}
 
 
 @pytest.mark.parametrize(

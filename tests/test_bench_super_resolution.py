@@ -75,10 +75,15 @@ def test_the_command_prints_a_row_for_each_method(tmp_path, capsys):
     Image.fromarray(noise).resize((200, 200), Image.Resampling.BICUBIC).save(tmp_path / "a.png")
     sheet = tmp_path / "sheet.png"
     assert bench.main(["--photos", str(tmp_path), "--sheet", str(sheet)]) == 0
-    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()]
-    assert rows[2:] == ["bicubic", "lanczos", "mse", "cx", "cx-gan"]
+    table = [line.split("|") for line in capsys.readouterr().out.splitlines()]
+    assert [row[1].strip() for row in table[2:]] == ["bicubic", "lanczos", "mse", "cx", "cx-gan"]
     with Image.open(sheet) as picture:
         assert picture.width == 4 + 6 * (4 + bench.CELL)
+    sheet.unlink()  # else it is one more photo
+    flags = ["--photos", str(tmp_path), "--methods", "bicubic", "--json"]
+    assert bench.main(flags) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert f"{told['bicubic'][0]['psnr']:.2f}" == table[2][2].strip()
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ValueError, match="found none"):

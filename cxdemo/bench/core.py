@@ -123,13 +123,16 @@ def run(settings: Settings | None = None, report: Callable[[Row], None] | None =
 def main(argv: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     options = vars(_parser().parse_args(argv))
-    measured = options.pop("measure")
+    measured, as_json = options.pop("measure"), options.pop("json")
     settings = Settings(**{**options, "sizes": tuple(options["sizes"])})
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     if measured:
         what, name = measured
         print(json.dumps(MEASURES[what](name, settings)))
+        return 0
+    if as_json:
+        print(json.dumps(as_dict(settings, run(settings)), indent=2))
         return 0
     print(header(settings), flush=True)
     run(settings, report=lambda row: print(line(row), flush=True))
@@ -361,6 +364,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default=default.device, help="default: %(default)s")
     add("--threads", type=int, help="default: PyTorch's own; 1 is steadier on a busy machine")
     add("--dense-up-to", type=int, help="largest side; default: as the free memory allows")
+    add("--json", action="store_true", help="print the figures as JSON")
     add("--measure", nargs=2, help=argparse.SUPPRESS)
     return parser
 
@@ -378,6 +382,15 @@ FOOTER = (
     "core, dense: one loss and its gradient by x, the fastest of the repeats. MB: peak above the "
     "inputs. Only the ratios travel\nfrom machine to machine; a busy one disturbs even these."
 )
+
+
+def as_dict(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
+    """Settings, machine and figures, for JSON: seconds, and bytes above the inputs."""
+    return {
+        "settings": asdict(settings),
+        "machine": environment(settings.device),
+        "rows": [asdict(row) for row in rows],
+    }
 
 
 def header(settings: Settings) -> str:

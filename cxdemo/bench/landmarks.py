@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -204,8 +204,24 @@ def tell_landmarks(portraits: Sequence[Portrait]) -> Iterator[str]:
     yield f"{len(portraits)} faces, {len(pairs)} ordered pairs, {len(torch.cat(still))} points\n"
     yield COLUMNS
     yield f"| same place | | {' | '.join(_cells(score(still)))} | | | |"
+    yield from map(line, score_layers(portraits))
+
+
+def as_dict(portraits: Sequence[Portrait]) -> dict[str, Any]:
+    """The same for JSON: shares, and errors in eye distances."""
+    still = [same_place_errors(*pair) for pair in permutations(portraits, 2)]
+    layers = [
+        {"layer": found.layer, "grid": found.grid, "choice": found.choice._asdict(),
+         "winner": found.winner._asdict()}
+        for found in score_layers(portraits)
+    ]  # fmt: skip
+    return {"faces": len(portraits), "same_place": score(still)._asdict(), "layers": layers}
+
+
+def score_layers(portraits: Sequence[Portrait]) -> Iterator[LayerScores]:
+    """`score_layer` of every layer."""
     for layer in LAYERS:
-        yield line(score_layer(portraits, PatchSimilarityConfig(layer=layer)))
+        yield score_layer(portraits, PatchSimilarityConfig(layer=layer))
 
 
 def line(scores: LayerScores) -> str:

@@ -19,9 +19,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,6 +56,14 @@ class Settings:
     threads: int | None = None
 
 
+class Timed(NamedTuple):
+    """What something took."""
+
+    what: str
+    seconds: float
+    said: str
+
+
 class Memory(NamedTuple):
     """Bytes above the two maps."""
 
@@ -72,12 +80,17 @@ def main(argv: list[str] | None = None, *, handler: Handler | None = None) -> in
         handler: What a server does for a click, to be timed beside the bare comparison.
     """
     options = vars(_parser().parse_args(argv))
-    measured, pairs, faces = (options.pop(name) for name in ("measure", "pairs", "faces"))
+    measured, pairs, faces, as_json = (
+        options.pop(name) for name in ("measure", "pairs", "faces", "json")
+    )
     settings = Settings(**{**options, "sides": tuple(options["sides"])})
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     if measured:
         print(json.dumps(measure_memory(measured, settings.sides[0], settings.channels)))
+        return 0
+    if as_json:
+        print(json.dumps(_figures(settings, pairs, faces, handler), indent=2))
         return 0
     for text in _report(settings, pairs, faces, handler):
         print(text, flush=True)
@@ -93,6 +106,23 @@ def _report(
     if faces:
         return landmarks.tell_landmarks(landmarks.find_portraits(load_face_finder()))
     return tell_costs(settings, handler)
+
+
+def _figures(
+    settings: Settings, pairs: Path | None, faces: bool, handler: Handler | None
+) -> dict[str, Any]:
+    """The same for JSON: seconds, bytes and shares."""
+    if pairs:
+        return {name: [s._asdict() for s in scores] for name, scores in score_geometry(pairs)}
+    if faces:
+        return landmarks.as_dict(landmarks.find_portraits(load_face_finder()))
+    times = [*time_questions(settings, handler), *time_surveys(settings)]
+    return {
+        "settings": asdict(settings),
+        "machine": core.environment("cpu"),
+        "seconds": {timed.what: timed.seconds for timed in times},
+        "memory": [memory._asdict() for memory in measure_growth(settings)],
+    }
 
 
 # ------------------------------------------------------------------------------------- time
@@ -178,14 +208,17 @@ def _peak_of(what: str, side: int, settings: Settings) -> int:
 
 def tell_costs(settings: Settings, handler: Handler | None = None) -> Iterator[str]:
     """Time, then memory, line by line."""
+    config = PatchSimilarityConfig(size=settings.size, layer=settings.layer)
     yield f"machine: {core.environment('cpu')}\n"
-    yield from _tell_clicks(settings, handler)
-    yield from _tell_surveys(settings)
+    yield f"{config.used_size} px, {config.layer}, milliseconds"
+    yield from map(_line, time_questions(settings, handler))
+    yield from map(_line, time_surveys(settings))
     yield ""
     yield from tell_growth(list(measure_growth(settings)))
 
 
-def _tell_clicks(settings: Settings, handler: Handler | None) -> Iterator[str]:
+def time_questions(settings: Settings, handler: Handler | None = None) -> Iterator[Timed]:
+    """Clicks, and the features that they need."""
     config = PatchSimilarityConfig(size=settings.size, layer=settings.layer)
     pictures = [_load_square(path, settings.size) for path in PICTURES]
     first = _seconds(lambda: extract_map(pictures[0], config))
@@ -194,14 +227,14 @@ def _tell_clicks(settings: Settings, handler: Handler | None) -> Iterator[str]:
     click = time_clicks(pair, config, settings.clicks)
     made = time_clicks_of_new_pairs(pair, config, settings.clicks)
     rows, columns = pair.grids[0]
-    yield f"{config.used_size} px, {config.layer}, {rows} x {columns} positions, milliseconds"
-    yield _time("a click: one row", click, f"median of {settings.clicks}; {_verdict(click)}")
-    yield _time("  with its target prepared", made, "the mean and the unit vectors of y made anew")
+    said = f"of {rows} x {columns}, median of {settings.clicks}; {_verdict(click)}"
+    yield Timed("a click: one row", click, said)
+    yield Timed("  with its target prepared", made, "the mean and the unit vectors of y made anew")
     if handler is not None:
         whole = median_seconds(handler(*PICTURES, config), settings.clicks)
-        yield _time("  the whole handler", whole, _verdict(whole))
-    yield _time("features of the first picture", first, "parameters read, precision chosen")
-    yield _time("features of the next one", again, "parameters read again")
+        yield Timed("  the whole handler", whole, _verdict(whole))
+    yield Timed("features of the first picture", first, "parameters read, precision chosen")
+    yield Timed("features of the next one", again, "parameters read again")
 
 
 def time_clicks_of_new_pairs(
@@ -211,12 +244,13 @@ def time_clicks_of_new_pairs(
     return median_seconds(lambda: ask("ask", pair.x, pair.y, config), clicks)
 
 
-def _tell_surveys(settings: Settings) -> Iterator[str]:
+def time_surveys(settings: Settings) -> Iterator[Timed]:
+    """Surveys of random maps."""
     config = PatchSimilarityConfig()
     for side in (size for size in sorted(settings.sides) if size >= 64):
         pair = PatchSimilarity(*random_pair(side, settings.channels))
         seconds = median_seconds(lambda pair=pair: pair.survey(config), settings.repeats)
-        yield _time(f"a survey of {side} x {side}", seconds, f"{settings.channels} channels, all")
+        yield Timed(f"a survey of {side} x {side}", seconds, f"{settings.channels} channels, all")
 
 
 def tell_growth(measured: Sequence[Memory]) -> Iterator[str]:
@@ -248,8 +282,8 @@ def _ratio(value: float | None, width: int) -> str:
     return ("-" if value is None else f"{value:.1f}").rjust(width)
 
 
-def _time(what: str, seconds: float, said: str) -> str:
-    return f"{what:<32} {1000 * seconds:9.1f}   {said}"
+def _line(timed: Timed) -> str:
+    return f"{timed.what:<32} {1000 * timed.seconds:9.1f}   {timed.said}"
 
 
 def _verdict(seconds: float) -> str:
@@ -259,12 +293,16 @@ def _verdict(seconds: float) -> str:
 
 def tell_geometry(folder: Path) -> Iterator[str]:
     """A table in Markdown for each pair of a folder."""
-    config = PatchSimilarityConfig()
-    for pair in geometry.load_pairs(folder):
-        yield f"**{pair.name}**\n\n{geometry.COLUMNS}"
-        for score in geometry.score_layers(pair, config):
-            yield geometry.line(score)
+    for name, scores in score_geometry(folder):
+        yield f"**{name}**\n\n{geometry.COLUMNS}"
+        yield from map(geometry.line, scores)
         yield ""
+
+
+def score_geometry(folder: Path) -> Iterator[tuple[str, Iterator[geometry.Score]]]:
+    """The name of each pair, and its score by layer."""
+    for pair in geometry.load_pairs(folder):
+        yield pair.name, geometry.score_layers(pair, PatchSimilarityConfig())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -284,6 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clicks", type=int, default=default.clicks, help="default: %(default)s")
     add("--repeats", type=int, default=default.repeats, help="of the rest; default: %(default)s")
     add("--threads", type=int, help="default: PyTorch's own")
+    add("--json", action="store_true", help="print the figures as JSON")
     add("--measure", choices=("ask", "survey"), help=argparse.SUPPRESS)
     return parser
 

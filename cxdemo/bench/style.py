@@ -17,9 +17,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,6 +41,14 @@ from cxdemo.pipelines.style_transfer import (
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 REPEATS = 3
+
+
+class Moved(NamedTuple):
+    """How far the face of a content has moved in a stored result, in distances of its eyes."""
+
+    content: str
+    style: str
+    moved: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,20 +146,31 @@ def main(argv: list[str] | None = None) -> int:
     if any(word.startswith("--peers") for word in argv):
         return style_peers.main(argv)
     args = _parser().parse_args(argv)
-    return print_faces(Path(args.results)) if args.faces else print_costs(args)
+    if args.faces:
+        return print_faces(Path(args.results), as_json=args.json)
+    return print_costs(args)
 
 
-def print_faces(results: Path) -> int:
+def print_faces(results: Path, *, as_json: bool = False) -> int:
     """How far the faces of the stored examples have moved."""
-    finder = load_face_finder()
+    if as_json:
+        print(json.dumps([moved._asdict() for moved in move_faces(results)], indent=2))
+        return 0
     print("| content | style | landmarks moved, % of the eye distance |\n|---|---|--:|")
+    for content, style, moved in move_faces(results):
+        print(f"| {content} | {style} | {100 * moved:.1f} |", flush=True)
+    return 0
+
+
+def move_faces(results: Path) -> Iterator[Moved]:
+    """`measure_faces` of the stored results in which there is a face."""
+    finder = load_face_finder()
     for path in sorted(results.glob("*__*.png")):
         content, _, style = path.stem.partition("__")
         source = images.to_tensor(images.load(EXAMPLES / f"{content}.jpg"))
         moved = measure_faces(source, images.to_tensor(images.load(path)), finder)
         if moved is not None:
-            print(f"| {content} | {style} | {100 * moved:.1f} |", flush=True)
-    return 0
+            yield Moved(content, style, moved)
 
 
 def print_costs(args: argparse.Namespace) -> int:
@@ -160,17 +180,10 @@ def print_costs(args: argparse.Namespace) -> int:
     config = load_preset(args.preset, **changes)
     content = images.to_tensor(images.load(args.content))
     style = images.to_tensor(images.load(args.style))
-    if config.compare == "hypercolumns":
-        print(
-            "| size | seconds a step | network | style | content | rest |\n"
-            "|--:|--:|--:|--:|--:|--:|"
-        )
-        for size, _ in config.stages:
-            c = measure_costs(content, style, config, size)
-            parts = " | ".join(
-                f"{part / c.step:.0%}" for part in (c.network, c.style, c.content, c.rest)
-            )
-            print(f"| {c.size} | {c.step:.2f} | {parts} |", flush=True)
+    sizes = [size for size, _ in config.stages if config.compare == "hypercolumns"]
+    costs = [measure_costs(content, style, config, size) for size in sizes]
+    if costs and not args.json:
+        print(format_costs(costs))
     first = last = None
     for last in transfer_style(content, [style], config):
         first = first or last
@@ -184,8 +197,18 @@ def print_costs(args: argparse.Namespace) -> int:
         "first_step_seconds": round(first.seconds, 2),
         "seconds": round(last.seconds, 1),
     }
-    print(json.dumps(answer))
+    print(json.dumps(answer | {"stages": [asdict(c) for c in costs]} if args.json else answer))
     return 0
+
+
+def format_costs(costs: Sequence[Costs]) -> str:
+    """A row for each size, Markdown; the parts are shares of a step."""
+    lines = ["| size | seconds a step | network | style | content | rest |",
+             "|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for c in costs:
+        parts = [f"{part / c.step:.0%}" for part in (c.network, c.style, c.content, c.rest)]
+        lines.append(f"| {c.size} | {c.step:.2f} | {' | '.join(parts)} |")
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -200,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, help="long side, pixels; the preset's own if not given")
     parser.add_argument("--steps", type=int, help="of the whole run; the preset's own if not given")
     parser.add_argument("--faces", action="store_true", help="measure the stored examples' faces")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--results", default=str(EXAMPLES / "results"), help="folder for --faces")
     return parser
 

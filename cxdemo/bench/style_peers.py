@@ -393,8 +393,19 @@ def main(argv: list[str] | None = None) -> int:
         print(_progress(pair, results[-1]), file=sys.stderr, flush=True)
         if args.sheet:  # after each pair: a run takes long, and may be stopped
             build_sheet(pairs[: len(results)], results, names).save(args.sheet)
-    print(format_table(results, names))
+    print(_as_json(pairs, results) if args.json else format_table(results, names))
     return 0
+
+
+def _as_json(pairs: Sequence[Pair], results: Sequence[Mapping[str, Painted]]) -> str:
+    """Processor seconds of every picture, and what was cut short."""
+    told = [
+        {"content": pair.names[0], "style": pair.names[1], "methods": {
+            name: {"cpu_seconds": cell.cpu_seconds, "cut": cell.cut} for name, cell in cells.items()
+        }}
+        for pair, cells in zip(pairs, results, strict=True)
+    ]  # fmt: skip
+    return json.dumps(told, indent=2)
 
 
 def _progress(pair: Pair, cells: Mapping[str, Painted]) -> str:
@@ -423,6 +434,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--gatys-strength", type=float, default=1.0, help="times its style; default: the paper's")
     add("--methods", nargs="+", help="only these, in this order; default: all")
     add("--keep", action="store_true", help="keep what others than us paint, in PEERS")
+    add("--json", action="store_true", help="print the seconds as JSON")
     add("--sheet", type=Path, help="PNG to write: a row for each pair, a column for each method")
     return parser
 

@@ -244,11 +244,9 @@ def main(argv: list[str] | None = None) -> int:
         crops[-1].append(truth[..., top : top + CELL, left : left + CELL])
         shown = {name: round(values[-1]["lpips"], 3) for name, values in rows.items()}
         print(f"{path.name}: LPIPS {json.dumps(shown)}", file=sys.stderr, flush=True)
-    print(format_table(rows))
+    print(json.dumps(rows, indent=2) if args.json else format_table(rows))
     if args.sheet:
         images.contact_sheet(crops, labels=[*methods, "truth"]).save(args.sheet)
-    if args.json:
-        args.json.write_text(json.dumps(rows), encoding="utf-8")
     return 0
 
 
@@ -259,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sheet", type=Path, help="PNG to write: a crop of each photo and method")
     parser.add_argument("--methods", nargs="+", help="only these")
     parser.add_argument("--save", type=Path, help="folder for every enlarged photo; made if needed")
-    parser.add_argument("--json", type=Path, help="file to write: the figures of every photo")
+    parser.add_argument("--json", action="store_true", help="print the figures of every photo")
     parser.add_argument(
         "--back-projection", type=int, default=SuperResolutionConfig().back_projection
     )
