@@ -12,7 +12,7 @@ from hostile_films import hostile_films
 from PIL import Image
 
 from cxdemo import images
-from cxdemo.ui.clip_examples import DRIVER
+from cxdemo.gallery.clips import DRIVER
 from ui.live import WITH_GRADIO, named
 
 pytestmark = WITH_GRADIO
