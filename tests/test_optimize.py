@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from cxdemo.optimize import (
     GREY_OCTAVES,
+    LONGEST_STEP,
     Step,
     add_octave,
     from_pyramid,
@@ -95,6 +96,20 @@ def test_a_step_sums_its_losses_and_estimates_what_is_left():
     step = Step(index=2, total=10, losses={"a": 1.5, "b": 2.0}, image=torch.zeros(1), seconds=4.0)
     assert step.loss == 3.5
     assert step.seconds_left == 16.0
+
+
+def test_no_step_of_lbfgs_is_longer_than_the_longest():
+    """From 0.2 to 0.8 a Newton step would move every pixel by 0.6."""
+
+    def objective(image):
+        return {"distance": (image - 0.8).square().mean()}
+
+    start = torch.full((1, 3, 16, 16), 0.2)
+    steps = optimize_pixels(start, objective, num_steps=8, optimizer="lbfgs", levels=1)
+    images = [start, *(image for _, image in steps)]
+    moves = [(b - a).square().mean().sqrt().item() for a, b in itertools.pairwise(images)]
+    assert max(moves) == pytest.approx(0.03, rel=1e-3)
+    assert LONGEST_STEP == 0.03
 
 
 def test_adams_steps_shrink_along_half_a_cosine():
