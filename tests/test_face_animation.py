@@ -81,6 +81,21 @@ def test_the_same_seed_gives_the_same_numbers():
         assert first == pytest.approx(second, rel=1e-4)
 
 
+def test_steps_grow_shorter_in_the_last_third(monkeypatch):
+    taken = []
+    adam = torch.optim.Adam.step
+
+    def step(self, *args):
+        taken.append(self.param_groups[0]["lr"])
+        return adam(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    run(animate(PUPPET_FRAMES[:1], DRIVER, replace(ANIMATION, **FAST), features=Pooled()))
+    assert taken[:26] == pytest.approx([6e-3] * 26)
+    assert taken[33] == pytest.approx(3 * (1 - 33 / 40) * 6e-3, rel=0.1)
+    assert taken[-1] < 0.2 * taken[0]
+
+
 def test_frames_that_are_not_square_are_cut_to_their_middle():
     wide = F.pad(DRIVER, (10, 10), value=0.5)
     _, network = run(

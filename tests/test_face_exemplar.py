@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cxdemo import images
+from cxdemo.contextual import contextual_loss
 from cxdemo.faces import align, load_face_finder, region_mask
 from cxdemo.features import load_features
 from cxdemo.metrics import psnr_y
@@ -15,6 +17,7 @@ from cxdemo.pipelines.face_exemplar import (
     TARGET_LAYERS,
     ExemplarConfig,
     ExemplarExplanation,
+    ExemplarObjective,
     transform_face,
 )
 
@@ -58,6 +61,48 @@ def test_pixels_outside_the_region_stay_bit_for_bit(einstein, mona_lisa, feature
     assert torch.equal(step.image[outside], einstein.crop[outside])
     assert (step.image[~outside] - einstein.crop[~outside]).abs().mean() > 0.01
     assert 0.5 < outside.float().mean() < 0.98
+
+
+def test_the_objective_is_the_weighted_sum_of_its_definitions():
+    """At strength 0.5 target and source weigh 1 and 1.5; CX to the target minds the place."""
+    image, source, target, colored = (
+        torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(4)
+    )
+
+    def pooled(picture):
+        return {
+            name: F.avg_pool2d(picture, side)
+            for name, side in zip(TARGET_LAYERS, (2, 4), strict=True)
+        }
+
+    config = ExemplarConfig(
+        size=64, num_steps=6, strength=0.5, palette_weight=7.0, tv_weight=3.0,
+        target_bandwidth=0.3, source_bandwidth=0.2, target_place=2.0, source_place=0.7,
+    )  # fmt: skip
+    terms = ExemplarObjective(source, target, colored, config, pooled)(image)
+    x, y, z = pooled(image), pooled(target), pooled(source)
+    to_target = sum(
+        contextual_loss(x[name], y[name], bandwidth=0.3, spatial_weight=2.0)
+        for name in TARGET_LAYERS
+    )
+    to_source = contextual_loss(x["conv4_2"], z["conv4_2"], bandwidth=0.2, spatial_weight=0.7)
+    torch.testing.assert_close(terms["target"], to_target)
+    torch.testing.assert_close(terms["source"], 1.5 * to_source)
+
+    def moments(picture):
+        colors = picture.flatten(2)[0]
+        return colors.mean(dim=1), torch.cov(colors, correction=0)
+
+    def hues(picture):
+        cells = F.avg_pool2d(picture, 8)
+        return cells - cells.mean(dim=1, keepdim=True)
+
+    (mean, covariance), (wanted_mean, wanted) = moments(image), moments(colored)
+    palette = 3 * (mean - wanted_mean).square().mean() + (covariance - wanted).abs().mean()
+    palette = palette + 20 * (hues(image) - hues(colored)).square().mean()
+    torch.testing.assert_close(terms["palette"], 7 * palette)
+    down, across = image.diff(dim=2).square().mean(), image.diff(dim=3).square().mean()
+    torch.testing.assert_close(terms["smoothness"], 3 * (down + across))
 
 
 def test_strength_zero_is_the_source(einstein, mona_lisa):

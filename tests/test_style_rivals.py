@@ -16,7 +16,7 @@ from cxdemo.pipelines.style_rivals import (
     build_objective,
     run_rivals,
 )
-from cxdemo.rival_losses import moment_loss, mrf_loss, palette_loss, self_similarity_loss
+from cxdemo.rival_losses import Grid, moment_loss, mrf_loss, palette_loss, self_similarity_loss
 
 SMALL = RivalsConfig(size=64, num_steps=2)
 
@@ -95,6 +95,18 @@ def test_the_palette_of_greys_is_their_difference_and_wants_every_colour():
     both[..., 2:] += 0.5  # half of the target is another grey, which the picture lacks
     smallest = 1e-5**0.5
     assert float(palette_loss(grey, both)) == pytest.approx((smallest + 0.5) / 2, abs=1e-6)
+
+
+def test_the_grid_of_strotss_wanders_over_every_pixel_and_stays_for_five_evaluations():
+    rows, columns = torch.meshgrid(torch.arange(72.0), torch.arange(72.0), indexing="ij")
+    grid, places = Grid(72), []  # every third pixel
+    for _ in range(5 * 9):
+        read = grid.pick([torch.stack([rows, columns])[None]])[0]
+        places.append({(int(y), int(x)) for y, x in read.flatten(1).round().T.tolist()})
+        grid.advance()
+    assert all(len(each) == 24 * 24 for each in places)
+    assert all(places[5 * k] == places[5 * k + 4] for k in range(9))
+    assert len(set.union(*places)) == 72 * 72
 
 
 def test_self_similarity_sees_relations_alone():
