@@ -36,8 +36,11 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "cxdemo" / "examples"
-FACE, SMALL = EXAMPLES / "portrait_curie_1927.jpg", EXAMPLES / "text_page.png"
-CONTENT, STYLE = EXAMPLES / "photo_parrot.jpg", EXAMPLES / "painting_great_wave.jpg"
+FACES = ("portrait_astronaut", "portrait_curie_1927", "portrait_einstein_1927", "portrait_monalisa")
+PHOTOS = ("photo_cat_chelsea", "photo_city_night", "photo_coffee", "photo_dog", "photo_parrot")
+STYLES = ("painting_great_wave", "painting_kandinsky_viii", "painting_starry_night")
+DIRECTIONS = ("to-drawn", "to-female", "to-male")
+TINY = (96, 72)  # pixels of a picture that is enlarged by somebody who waits for it
 MIX = {"click": 30, "translate": 10, "upscale": 6, "style": 4}
 QUICK = ("click", "translate", "upscale")
 MEDIAN, LATE, DISTURBED = 0.4, 1.5, 3.0  # seconds: what is asked of quick work on two quiet cores
@@ -246,12 +249,13 @@ class Visitor:
     Args:
         client: An `httpx.AsyncClient` whose addresses begin at the app.
         record: Where the answers are noted.
+        chance: What chooses patches, pictures and directions.
     """
 
-    def __init__(self, client: Any, record: Record) -> None:
-        self._client, self._record = client, record
+    def __init__(self, client: Any, record: Record, chance: random.Random) -> None:
+        self._client, self._record, self._chance = client, record, chance
         self.session = uuid.uuid4().hex
-        self._uploaded: dict[Path, Any] = {}
+        self._uploaded: dict[str, Any] = {}
 
     @asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
@@ -286,43 +290,49 @@ class Visitor:
     async def click(self) -> None:
         """Asks for the partners of a patch."""
         async with self._record.timed("click"):
-            await self._run("match_ask", {"x": random.random(), "y": random.random()})  # noqa: S311
+            x, y = self._chance.random(), self._chance.random()
+            await self._run("match_ask", {"x": x, "y": y})
 
     async def translate(self) -> None:
         """A face in another domain."""
+        picture = await self._upload(self._chance.choice(FACES))
         async with self._record.timed("translate"):
-            await self._call("face_translate", [await self._upload(FACE), "to-female"])
+            await self._call("face_translate", [picture, self._chance.choice(DIRECTIONS)])
 
     async def upscale(self) -> None:
         """A small picture at four times its size."""
+        picture = await self._upload(self._chance.choice(PHOTOS), TINY)
         async with self._record.timed("upscale"):
-            await self._call("upscale", [await self._upload(SMALL), "cx", 2])
+            await self._call("upscale", [picture, "cx", 2])
 
     async def style(self) -> None:
         """A style transfer, with its time in line."""
-        pictures = [await self._upload(CONTENT), await self._upload(STYLE)]
+        data = await self._order_style()
         async with self._record.timed("style"):
-            await self._call("stylize", [*pictures, "fast", 1, 256, 0, False], patience=1800)
+            await self._call("stylize", data, patience=1800)
 
     async def abandon(self) -> None:
         """Posts a style transfer and never reads the answer."""
-        pictures = [await self._upload(CONTENT), await self._upload(STYLE)]
-        await self._client.post(
-            "/gradio_api/call/stylize", json={"data": [*pictures, "fast", 1, 256, 0, False]}
-        )
+        data = await self._order_style()
+        await self._client.post("/gradio_api/call/stylize", json={"data": data})
 
-    async def _upload(self, path: Path) -> dict[str, Any]:
-        if path not in self._uploaded:
-            picture = _smaller(path) if path == SMALL else path.read_bytes()
-            files = {"files": (path.name, picture)}
+    async def _order_style(self) -> list[Any]:
+        pictures = [await self._upload(self._chance.choice(names)) for names in (PHOTOS, STYLES)]
+        return [*pictures, "fast", 1, 256, 0, False]
+
+    async def _upload(self, name: str, size: tuple[int, int] | None = None) -> dict[str, Any]:
+        if name not in self._uploaded:
+            file = f"{name}.jpg"
+            picture = (EXAMPLES / file).read_bytes()
+            files = {"files": (file, _shrink(picture, size) if size else picture)}
             answer = await self._client.post("/gradio_api/upload", files=files)
             if answer.status_code != 200:
                 raise Refused(_sentence(answer))
-            self._uploaded[path] = {
-                "path": answer.json()[0], "orig_name": path.name,
+            self._uploaded[name] = {
+                "path": answer.json()[0], "orig_name": file,
                 "meta": {"_type": "gradio.FileData"},
             }  # fmt: skip
-        return self._uploaded[path]
+        return self._uploaded[name]
 
     async def _run(self, name: str, event: dict[str, Any]) -> None:
         """An event of the page that is answered by the request itself."""
@@ -358,14 +368,14 @@ class Visitor:
         raise Refused("the stream ended without an answer")
 
 
-def _smaller(path: Path) -> bytes:
-    """A picture of 96 pixels, as somebody enlarges it who waits for the answer."""
+def _shrink(picture: bytes, size: tuple[int, int]) -> bytes:
+    """A picture at so many pixels, as PNG."""
     import io
 
     from PIL import Image
 
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").resize((96, 72))
+    with Image.open(io.BytesIO(picture)) as opened:
+        small = opened.convert("RGB").resize(size)
     small.save(stored := io.BytesIO(), "PNG")
     return stored.getvalue()
 
@@ -424,22 +434,26 @@ async def visit(app: App, settings: Settings) -> Record:
 
 async def _warm_up(client: Any) -> None:
     """One of each, so that no network is read while the others wait; none of it counts."""
-    first = Visitor(client, Record())
+    first = Visitor(client, Record(), _chance(0, "first"))
     async with first.present():
         for action in (first.arrive, first.click, first.translate, first.upscale):
             await action()
+
+
+def _chance(seed: int, name: str) -> random.Random:
+    return random.Random(f"{seed} {name}")  # noqa: S311  no secret
 
 
 async def _come_and_go(
     client: Any, record: Record, kind: str, settings: Settings, seconds: float, number: int
 ) -> None:
     """A place in the class; in a soak it is taken by one visitor after another."""
-    chance = random.Random(f"{settings.seed} {kind} {number}")  # noqa: S311  no secret
+    chance = _chance(settings.seed, f"{kind} {number}")
     await asyncio.sleep(chance.uniform(0, min(10.0, seconds / 4)))
     stay = 60.0 if settings.soak else seconds
     while record.now < seconds:
         leaves = min(seconds, record.now + chance.uniform(0.5, 1.5) * stay)
-        visitor = Visitor(client, record)
+        visitor = Visitor(client, record, chance)
         async with visitor.present():
             await visitor.open_page()
             if kind == "click":
@@ -458,7 +472,7 @@ async def _abandon(client: Any, record: Record, settings: Settings, seconds: flo
     if not settings.abandoned:
         return
     await asyncio.sleep(seconds / 2)
-    nobody = Visitor(client, record)
+    nobody = Visitor(client, record, _chance(settings.seed, "nobody"))
     record.abandoned_at = record.now
     await asyncio.gather(*(nobody.abandon() for _ in range(settings.abandoned)))
 

@@ -54,10 +54,12 @@ class Paces:
 
     def seconds(self, stages: Sequence[Stage]) -> float | None:
         """Time for some stages; None: nobody knows yet."""
-        paces = [self.pace(stage) for stage in stages]
-        if any(pace is None for pace in paces):
-            return None
-        return sum(s.steps * s.work * (p or 0.0) for s, p in zip(stages, paces, strict=True))
+        return _total(stages, [self.pace(stage) for stage in stages])
+
+    def at_rest(self, stages: Sequence[Stage]) -> float | None:
+        """What a machine takes that does nothing else; as measured where nothing is typical."""
+        paces = [self._typical.get(stage.kind, self.pace(stage)) for stage in stages]
+        return _total(stages, paces)
 
     def pace(self, stage: Stage) -> float | None:
         """Seconds for a unit of work: of this size, else of the nearest that was measured."""
@@ -67,6 +69,13 @@ class Paces:
         if nearest is None or (typical is not None and far[nearest] > math.log(FAR)):
             return typical
         return known[nearest]
+
+
+def _total(stages: Sequence[Stage], paces: Sequence[float | None]) -> float | None:
+    """Seconds of stages at these paces; None where one is not known."""
+    if any(pace is None for pace in paces):
+        return None
+    return sum(s.steps * s.work * (p or 0.0) for s, p in zip(stages, paces, strict=True))
 
 
 @functools.cache

@@ -6,11 +6,12 @@ import sys
 import threading
 
 import pytest
+import torch
 
 from cxdemo.runs.live import Live
-from cxdemo.runs.pace import Stage
+from cxdemo.runs.pace import Paces, Stage
 from cxdemo.ui.kit import turns
-from cxdemo.ui.kit.lanes import Lane, Refused, Visitor
+from cxdemo.ui.kit.lanes import UNHEARD, Lane, Refused, Visitor
 from cxdemo.ui.kit.run_wiring import follow
 from cxdemo.ui.kit.visitors import Visitors, WatchStreams, stream_name
 
@@ -141,6 +142,66 @@ def test_what_takes_a_moment_has_no_line(ctx, lanes):
     run = Run()
     updates = turns.take_turn(run, ctx, "test", waiting=str, work=iter("ab"), often_small=True)
     assert list(updates) == ["a", "b"]
+
+
+def test_small_work_stays_small_on_a_busy_machine(ctx, monkeypatch):
+    """It was put behind long runs when many others had made the ones before it slow."""
+    monkeypatch.setattr(turns, "paces_of", lambda _: paces)
+    paces = Paces({"test": 0.5})
+    paces.observe(Stage("test", 1, 3, 1.0), 3, 300.0)
+    assert turns.is_small(Run(), ctx)
+    paces = Paces({"test": 5.0})
+    assert not turns.is_small(Run(), ctx)
+
+
+def test_quick_work_shares_the_cores_and_a_long_run_keeps_its_own(lanes, monkeypatch):
+    monkeypatch.setattr(turns, "CORES", 4)
+    used, before = turns.quickly(torch.get_num_threads), torch.get_num_threads()
+    try:
+        assert used() == 4  # nobody else
+        others = [lanes[1].enter(Visitor("other"))]
+        assert used() == 2
+        lanes[0].enter(Visitor("paints"))
+        assert used() == 1
+        assert list(turns.humbly(torch.get_num_threads() for _ in "a")) == [4]
+        assert torch.get_num_threads() == 1
+        lanes[1].leave(others[0])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_request_waits_outside_until_somebody_listens():
+    visitors = Visitors()
+    WatchStreams(None, visitors)
+    late, never = Visitor("late", ("late",)), Visitor("never", ("never",))
+
+    async def both():
+        waiting = asyncio.ensure_future(visitors.heard(late, 30.0))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        with visitors.stream("late"):
+            await asyncio.wait_for(waiting, 5.0)
+            await visitors.heard(late, 0.0)
+        with pytest.raises(Refused, match="Nobody listened for the answer"):
+            await visitors.heard(never, 0.01)
+
+    asyncio.run(both())
+
+
+def test_of_too_many_requests_that_nobody_listens_to_the_oldest_goes():
+    visitors = Visitors()
+    WatchStreams(None, visitors)
+
+    async def crowd():
+        waiting = [
+            asyncio.ensure_future(visitors.heard(Visitor(str(n), (str(n),)), 0.5))
+            for n in range(UNHEARD + 2)
+        ]
+        done, _ = await asyncio.wait(waiting, timeout=0.1)
+        assert done == set(waiting[:2])
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(crowd())
 
 
 def test_streams_tell_who_listens():

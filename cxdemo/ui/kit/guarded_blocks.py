@@ -10,7 +10,10 @@ import gradio as gr
 from gradio.blocks import Blocks, BlocksConfig
 
 from cxdemo.ui.kit.errors import log_failure, shorten, to_toast
+from cxdemo.ui.kit.lanes import Refused
+from cxdemo.ui.kit.turns import VISITORS
 from cxdemo.ui.kit.uploads import RefusedFileError, check_files
+from cxdemo.ui.kit.visitors import visitor_of
 
 MISFIT = (
     "A value that was sent is not one that its field takes: reload the page; a program finds the "
@@ -57,6 +60,19 @@ class GuardedBlocks(Blocks):
         twin = copy(self)
         twin.config = {**self.config, "components": list(self._described.values())}
         return Blocks.get_api_info(twin, *args, **kwargs)
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> Any:
+        """Answers an event; one that was queued, as soon as somebody listens for the answer.
+
+        Until then its pictures are not even opened.
+        """
+        session, event = (kwargs.get(name) for name in ("session_hash", "event_id"))
+        if session and event and not kwargs.get("iterator"):
+            try:
+                await VISITORS.heard(visitor_of(session, event))
+            except Refused as refusal:
+                raise to_toast(refusal) from refusal
+        return await super().process_api(*args, **kwargs)
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Values as handlers get them; no file is opened that Gradio did not store itself."""

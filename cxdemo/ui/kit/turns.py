@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import torch
+
 from cxdemo.engine.context import Context
 from cxdemo.runs.live import LiveRun
 from cxdemo.runs.pace import Forecast, paces_of
@@ -34,7 +36,7 @@ ROOM = 12  # long runs that may wait
 EACH = 40  # quick requests of one visitor that may wait
 SMALL = 4.0  # seconds; a run that takes no longer is quick work
 LOOK = 1.0  # seconds between two looks at a place in line
-LOW = 5  # of niceness: quick work gets three times the share of a long run, and no run starves
+LOW = 10  # of niceness: quick work gets nine times the share of a long run, and no run starves
 
 _IN_TURN: contextvars.ContextVar[bool] = contextvars.ContextVar("in_turn", default=False)
 
@@ -95,11 +97,20 @@ def _quick_turn(visitor: Visitor, *, heavy: bool) -> Iterator[None]:
         yield
         return
     with QUICK.turn(visitor, heavy=heavy):
+        _share_cores(len(QUICK) + bool(len(LONG)))
         token = _IN_TURN.set(True)
         try:
             yield
         finally:
             _IN_TURN.reset(token)
+
+
+def _share_cores(among: int) -> None:
+    """Lets torch use a fair number of cores in this thread.
+
+    Torch would use all of them in each thread: several threads then wait for each other's parts.
+    """
+    torch.set_num_threads(max(1, CORES // max(1, among)))
 
 
 def check_turn() -> None:
@@ -137,7 +148,7 @@ def take_turn(
     """
     run.forecast = Forecast(run.stages, paces_of(ctx.device))
     try:
-        if often_small and is_small(run.forecast.left()):
+        if often_small and is_small(run, ctx):
             yield from _quick_items(work, current_visitor(), heavy=True)
         else:
             yield from _take_long_turn(run, what, waiting, work)
@@ -145,8 +156,9 @@ def take_turn(
         run.over = True
 
 
-def is_small(seconds: float | None) -> bool:
-    """Whether a run of so many seconds is quick work; None: nobody knows."""
+def is_small(run: LiveRun, ctx: Context) -> bool:
+    """Whether a run is quick work: by what it has to do, however busy the machine is."""
+    seconds = paces_of(ctx.device).at_rest(run.stages)
     return seconds is not None and seconds <= SMALL
 
 
@@ -172,7 +184,7 @@ def _left(run: LiveRun) -> float | None:
 
 
 def humbly(items: Iterator[Item]) -> Iterator[Item]:
-    """The items of an iterator, each computed in one thread of low priority.
+    """The items of an iterator, each computed in one thread of low priority, and its helpers.
 
     Quick work then gets most of the processors while it wants them. Only Linux gives threads a
     priority of their own; elsewhere all share alike.
@@ -190,5 +202,6 @@ def humbly(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _be_humble() -> None:
+    torch.set_num_threads(CORES)  # which inherit the priority
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + LOW)

@@ -6,23 +6,38 @@ which answers come. A program that posts a job and never opens a stream is nobod
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from gradio.context import LocalContext
 
-from cxdemo.ui.kit.lanes import Visitor
+from cxdemo.ui.kit.lanes import PATIENCE, UNHEARD, UNHEARD_SAID, Refused, Visitor
 
 ANSWERS = re.compile(r"/queue/data/?$")
 HEARTBEAT = re.compile(r"/heartbeat/([^/]+)/?$")
 CALL = re.compile(r"/call/(?:v2/)?[^/]+/([^/]+)/?$")
 DIRECT = re.compile(r"/(?:run|api)/[^/]+/?$")
+
+
+class _Unheard(NamedTuple):
+    """A request that waits for somebody to listen."""
+
+    visitor: Visitor
+    loop: asyncio.AbstractEventLoop
+    heard: asyncio.Future[bool]
+
+    def answer(self, heard: bool) -> None:
+        """Ends its wait, from any thread."""
+        self.loop.call_soon_threadsafe(
+            lambda: None if self.heard.done() else self.heard.set_result(heard)
+        )
 
 
 class Visitors:
@@ -33,6 +48,7 @@ class Visitors:
         self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._told: list[Callable[[], None]] = []
+        self._unheard: list[_Unheard] = []  # in the order in which they came
 
     def listening(self, visitor: Visitor) -> bool:
         """Whether somebody waits for a visitor's answer, as far as anybody knows."""
@@ -44,6 +60,33 @@ class Visitors:
     def tell(self, told: Callable[[], None]) -> None:
         """Calls this whenever a stream is opened or closed."""
         self._told.append(told)
+
+    async def heard(self, visitor: Visitor, patience: float = PATIENCE) -> None:
+        """Waits until somebody listens for a visitor's answer, without a thread.
+
+        Raises:
+            Refused: Nobody did for so many seconds, or `UNHEARD` others have come since.
+        """
+        if self.listening(visitor):
+            return
+        loop = asyncio.get_running_loop()
+        request = _Unheard(visitor, loop, loop.create_future())
+        self._unheard.append(request)
+        self._answer_heard()
+        if len(self._unheard) > UNHEARD:
+            self._unheard[0].answer(False)
+        try:
+            if not await asyncio.wait_for(request.heard, patience):
+                raise Refused(UNHEARD_SAID)
+        except asyncio.TimeoutError as error:
+            raise Refused(UNHEARD_SAID) from error
+        finally:
+            self._unheard.remove(request)
+
+    def _answer_heard(self) -> None:
+        for request in tuple(self._unheard):
+            if self.listening(request.visitor):
+                request.answer(True)
 
     @contextmanager
     def stream(self, name: str) -> Iterator[None]:
@@ -59,6 +102,7 @@ class Visitors:
             self._open[name] += change
             if not self._open[name]:
                 del self._open[name]
+        self._answer_heard()
         for told in self._told:
             told()
 
@@ -115,5 +159,9 @@ def current_visitor() -> Visitor:
     http = getattr(request, "request", None)
     if http is not None and DIRECT.search(http.url.path):
         return Visitor(session)
-    event = LocalContext.event_id.get(None)
+    return visitor_of(session, LocalContext.event_id.get(None))
+
+
+def visitor_of(session: str, event: str | None) -> Visitor:
+    """Who can listen by the streams of a session, or of one event."""
     return Visitor(session, tuple(name for name in (session, event) if name))

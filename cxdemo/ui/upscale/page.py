@@ -96,7 +96,7 @@ def build(ctx: Context) -> None:
     paces = paces_of(ctx.device)
     _wire_inputs(page, paces)
     chosen = _wire_examples(page, strip)
-    _wire_run(page, ctx, paces, chosen)
+    _wire_run(page, ctx, chosen)
     _wire_views(page)
     add_endpoints(ctx)
 
@@ -242,7 +242,7 @@ def _wire_inputs(page: Page, paces: Paces) -> None:
     )
 
 
-def _wire_run(page: Page, ctx: Context, paces: Paces, chosen: Any) -> None:
+def _wire_run(page: Page, ctx: Context, chosen: Any) -> None:
     """Wires Run, Stop, and the choice of an example, which runs it."""
 
     def prepare(values: Mapping[Any, Any]) -> UpscaleRun:
@@ -266,7 +266,7 @@ def _wire_run(page: Page, ctx: Context, paces: Paces, chosen: Any) -> None:
 
     def begin(values: Mapping[Any, Any]) -> Updates:
         job = prepare(values)
-        if not is_small(paces.seconds(job.stages)):
+        if not is_small(job, ctx):
             check_turn()
         return {
             page.run: gr.Button("Working…", interactive=False),
