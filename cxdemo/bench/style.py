@@ -1,13 +1,15 @@
 """Where the time of a style transfer goes, and whether portraits keep their faces.
 
     python -m cxdemo bench style [--preset fine] [--size 512]
+    python -m cxdemo bench style --estimates [--preset fast] [--size 256]
     python -m cxdemo bench style --faces
     python -m cxdemo bench style --peers FOLDER
 
 The first runs a preset on a pair and prints, for each size, the seconds of a step and what the
 network, the style term and the content term take of it, each timed alone with its gradient; then
-the seconds of the whole run and of its first step. --faces measures the stored examples: how far
-the landmarks of each portrait's result lie from those of its content. With --peers, ours stands
+the seconds of the whole run and of its first step. --estimates runs it as the app does, and
+compares what was foretold with what came, stage by stage. --faces measures the stored examples: how
+far the landmarks of each portrait's result lie from those of its content. With --peers, ours stands
 beside other people's methods: see `style_peers`.
 """
 
@@ -19,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +31,7 @@ from torch import Tensor
 from cxdemo import images
 from cxdemo.bench import style_peers
 from cxdemo.contextual import contextual_loss
+from cxdemo.engine.context import default_context
 from cxdemo.faces import Face, FaceFinder, load_face_finder
 from cxdemo.features import load_features
 from cxdemo.hypercolumns import COLORS, moved_grid, read_at
@@ -38,9 +42,12 @@ from cxdemo.pipelines.style_transfer import (
     self_similarity,
     transfer_style,
 )
+from cxdemo.runs.pace import TYPICAL_CPU, Forecast, Paces, Stage
+from cxdemo.runs.style import StyleRun
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 REPEATS = 3
+OFF = 1 / 3  # by which a forecast may be off after the first stage
 
 
 class Moved(NamedTuple):
@@ -148,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     if args.faces:
         return print_faces(Path(args.results), as_json=args.json)
-    return print_costs(args)
+    return print_estimates(args) if args.estimates else print_costs(args)
 
 
 def print_faces(results: Path, *, as_json: bool = False) -> int:
@@ -175,9 +182,7 @@ def move_faces(results: Path) -> Iterator[Moved]:
 
 def print_costs(args: argparse.Namespace) -> int:
     """Seconds of a step by size, and of the whole run."""
-    asked = {"size": args.size, "num_steps": args.steps}
-    changes = {name: value for name, value in asked.items() if value is not None}
-    config = load_preset(args.preset, **changes)
+    config = load_preset(args.preset, **_changes(args))
     content = images.to_tensor(images.load(args.content))
     style = images.to_tensor(images.load(args.style))
     sizes = [size for size, _ in config.stages if config.compare == "hypercolumns"]
@@ -211,6 +216,71 @@ def format_costs(costs: Sequence[Costs]) -> str:
     return "\n".join(lines)
 
 
+class Foretold(NamedTuple):
+    """What a forecast said when a stage was over, or before the first one."""
+
+    size: int  # of the stage, pixels; 0: before the first one
+    told: float  # seconds until the end
+    real: float
+
+    @property
+    def off(self) -> float:
+        """Share of the real time by which it was off; negative: too short."""
+        return (self.told - self.real) / self.real
+
+
+def judge_estimates(
+    stages: Sequence[Stage], times: Sequence[float], paces: Paces
+) -> list[Foretold]:
+    """What the app would have said of the time left: at the start, and after each stage.
+
+    Args:
+        stages: Of the run.
+        times: When each of its steps was done, seconds from the start.
+        paces: What was known of the machine before.
+    """
+    now = [0.0]
+    forecast = Forecast(stages, paces, clock=lambda: now[0])
+    ends = list(accumulate(int(stage.steps) for stage in stages))
+    found = [Foretold(0, forecast.left() or 0.0, times[-1])]
+    for taken, now[0] in enumerate(times, start=1):
+        forecast.step(taken)
+        if taken in ends[:-1]:
+            size = stages[ends.index(taken)].size
+            found.append(Foretold(size, forecast.left() or 0.0, times[-1] - now[0]))
+    forecast.close()
+    return found
+
+
+def print_estimates(args: argparse.Namespace) -> int:
+    """The forecasts of a first and a second run beside what they took."""
+    config = load_preset(args.preset, **_changes(args))
+    content, style = (images.load(name) for name in (args.content, args.style))
+    ctx, rows = default_context(), []
+    paces = Paces(TYPICAL_CPU if ctx.device == "cpu" else None)
+    for number in (1, 2):
+        run = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
+        began = time.perf_counter()
+        times = [time.perf_counter() - began for _ in run.steps(ctx)]
+        rows += [(number, said) for said in judge_estimates(run.stages, times, paces)]
+    worst = max((abs(said.off) for _, said in rows if said.size), default=0.0)
+    if args.json:
+        told = [{"run": number} | said._asdict() | {"off": said.off} for number, said in rows]
+        print(json.dumps({"worst_after_a_stage": worst, "forecasts": told}, indent=2))
+        return int(worst > OFF)
+    print("| run | after | told, s | real, s | off |\n|--:|--:|--:|--:|--:|")
+    for number, said in rows:
+        after = said.size or "the start"
+        print(f"| {number} | {after} | {said.told:.1f} | {said.real:.1f} | {said.off:+.0%} |")
+    print(f"Worst after a first stage: {worst:.0%}; {OFF:.0%} or less is asked.")
+    return int(worst > OFF)
+
+
+def _changes(args: argparse.Namespace) -> dict[str, int]:
+    asked = {"size": args.size, "num_steps": args.steps}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cxdemo bench style",
@@ -222,6 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--size", type=int, help="long side, pixels; the preset's own if not given")
     parser.add_argument("--steps", type=int, help="of the whole run; the preset's own if not given")
+    parser.add_argument("--estimates", action="store_true", help="compare forecasts with the time")
     parser.add_argument("--faces", action="store_true", help="measure the stored examples' faces")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--results", default=str(EXAMPLES / "results"), help="folder for --faces")

@@ -73,8 +73,8 @@ class Visitors:
         request = _Unheard(visitor, loop, loop.create_future())
         self._unheard.append(request)
         self._answer_heard()
-        if len(self._unheard) > UNHEARD:
-            self._unheard[0].answer(False)
+        for oldest in self._unheard[:-UNHEARD]:
+            oldest.answer(False)
         try:
             if not await asyncio.wait_for(request.heard, patience):
                 raise Refused(UNHEARD_SAID)
