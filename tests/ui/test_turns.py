@@ -182,8 +182,13 @@ def test_a_request_waits_outside_until_somebody_listens():
         with visitors.stream("late"):
             await asyncio.wait_for(waiting, 5.0)
             await visitors.heard(late, 0.0)
-        with pytest.raises(Refused, match="Nobody listened for the answer"):
-            await visitors.heard(never, 0.01)
+            await visitors.heard(Visitor("late", ("late", "other event")), 0.0)
+        with visitors.stream("event"):
+            await visitors.heard(Visitor("program", ("program", "event")), 0.0)
+            await visitors.heard(Visitor("program", ("program", "next event")), 0.0)
+        for gone in (never, Visitor("program", ("program", "last event"))):
+            with pytest.raises(Refused, match="Nobody listened for the answer"):
+                await visitors.heard(gone, 0.01)
 
     asyncio.run(both())
 

@@ -49,13 +49,15 @@ class Visitors:
         self._lock = threading.Lock()
         self._told: list[Callable[[], None]] = []
         self._unheard: list[_Unheard] = []  # in the order in which they came
+        self._sessions: dict[str, str] = {}  # by event: whose answers its open stream brings, too
 
     def listening(self, visitor: Visitor) -> bool:
         """Whether somebody waits for a visitor's answer, as far as anybody knows."""
         if not self.watched or not visitor.streams:
             return True
         with self._lock:
-            return any(self._open[name] for name in visitor.streams)
+            named = any(self._open[name] for name in visitor.streams)
+            return named or visitor.session in self._sessions.values()
 
     def tell(self, told: Callable[[], None]) -> None:
         """Calls this whenever a stream is opened or closed."""
@@ -67,8 +69,13 @@ class Visitors:
         Raises:
             Refused: Nobody did for so many seconds, or `UNHEARD` others have come since.
         """
-        if self.listening(visitor):
-            return
+        if not self.listening(visitor):
+            await self._until_heard(visitor, patience)
+        with self._lock:
+            opened = [name for name in visitor.streams if self._open[name]]
+            self._sessions |= {name: visitor.session for name in opened if name != visitor.session}
+
+    async def _until_heard(self, visitor: Visitor, patience: float) -> None:
         loop = asyncio.get_running_loop()
         request = _Unheard(visitor, loop, loop.create_future())
         self._unheard.append(request)
@@ -102,6 +109,7 @@ class Visitors:
             self._open[name] += change
             if not self._open[name]:
                 del self._open[name]
+                self._sessions.pop(name, None)
         self._answer_heard()
         for told in self._told:
             told()
