@@ -8,6 +8,7 @@ from PIL import Image
 
 from cxdemo.bench import style as bench
 from cxdemo.faces import Face
+from cxdemo.runs.pace import Paces, Stage
 
 
 class FakeFinder:
@@ -65,3 +66,13 @@ def test_faces_that_moved_are_told_to_programs_too(tmp_path, capsys, monkeypatch
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["content"], told["style"]) == ("photo_cat_chelsea", "painting_wave")
     assert told["moved"] == pytest.approx(0.5, rel=1e-3)  # a tenth of the width
+
+
+def test_forecasts_are_compared_with_the_time_that_came():
+    """The machine is half as fast as was known, and its second stage slower still."""
+    stages = [Stage("style", 64, 4, 1.0), Stage("style", 128, 5, 2.0)]
+    times = [2.0, 4.0, 6.0, 8.0, 14.0, 20.0, 26.0, 32.0, 38.0]
+    start, after = bench.judge_estimates(stages, times, Paces({"style": 1.0}))
+    assert (start.size, start.told, start.real) == (0, 14.0, 38.0)
+    assert (after.size, after.told, after.real) == (64, 20.0, 30.0)
+    assert after.off == pytest.approx(-1 / 3)
