@@ -16,6 +16,9 @@ def main() -> None:
     # Statistics that nobody reads: a table of the last 10,000 events, made anew after each of them.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
+    from cxdemo.engine.memory import limit_heaps
+
+    limit_heaps()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an end that clears up
     if os.environ.get("SPACES_ZERO_GPU"):
         with suppress(ImportError):

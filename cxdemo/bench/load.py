@@ -101,11 +101,13 @@ class Record:
     @asynccontextmanager
     async def timed(self, kind: str) -> AsyncIterator[None]:
         """Notes how long something took, or the sentence with which it was refused."""
+        import httpx
+
         asked, refused = self.now, ""
         try:
             yield
-        except Refused as error:
-            refused = str(error)
+        except (Refused, httpx.TransportError) as error:
+            refused = str(error) or type(error).__name__
         except asyncio.CancelledError:
             self.unfinished[kind] += 1
             raise

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from cxdemo.engine.memory import give_back
+
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed: that is the lock
@@ -96,6 +98,8 @@ def sweep(folder: Path, *, age: float, keep: Iterable[str | Path] = ()) -> None:
 def sweep_for_ever(keep: Callable[[], Iterable[str | Path]]) -> threading.Thread:
     """Sweeps this process's folder in the background, so that no file outlives `LIFE`.
 
+    Memory that was freed is swept, too.
+
     Args:
         keep: The files that stay.
     """
@@ -105,6 +109,7 @@ def sweep_for_ever(keep: Callable[[], Iterable[str | Path]]) -> threading.Thread
             time.sleep(SWEEP)
             for name in ("gradio", "runs"):
                 sweep(private_folder() / name, age=LIFE - SWEEP, keep=keep())
+            give_back()
 
     thread = threading.Thread(target=run, name="sweep", daemon=True)
     thread.start()

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import torch
 
 from cxdemo.engine.context import Context
+from cxdemo.engine.memory import give_back
 from cxdemo.runs.live import LiveRun
 from cxdemo.runs.pace import Forecast, paces_of
 from cxdemo.ui.kit.lanes import Lane, Visitor, tell_place
@@ -177,6 +178,7 @@ def _take_long_turn(
             run.stopped = run.stopped or LONG.gone(ticket)
     finally:
         LONG.leave(ticket)
+        give_back()
 
 
 def _left(run: LiveRun) -> float | None:
