@@ -74,5 +74,6 @@ def test_forecasts_are_compared_with_the_time_that_came():
     times = [2.0, 4.0, 6.0, 8.0, 14.0, 20.0, 26.0, 32.0, 38.0]
     start, after = bench.judge_estimates(stages, times, Paces({"style": 1.0}))
     assert (start.size, start.told, start.real) == (0, 14.0, 38.0)
-    assert (after.size, after.told, after.real) == (64, 20.0, 30.0)
-    assert after.off == pytest.approx(-1 / 3)
+    assert (after.size, after.real) == (64, 30.0)
+    assert after.told == pytest.approx(10 * 2**0.75, rel=0.01)  # twice as slow, nearly trusted
+    assert after.off == pytest.approx(after.told / 30 - 1)

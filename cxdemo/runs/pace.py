@@ -16,6 +16,7 @@ TYPICAL_CPU = {"style": 1 / 1.3e11, "upscale": 1 / 30_000, "upscale test": 1 / 1
 LONG = 180.0  # seconds
 ASPECT = 0.75  # short side by long side of a usual picture
 TELLING = 0.5  # seconds of a stage below which its pace says nothing
+TRUST = 0.75  # in how fast a run is, for each doubling of the size from where that was seen
 FAR = 2.5  # times as large or small: a pace says less of such a size than what is typical does
 
 
@@ -61,6 +62,10 @@ class Paces:
         paces = [self._typical.get(stage.kind, self.pace(stage)) for stage in stages]
         return _total(stages, paces)
 
+    def knows(self, stage: Stage) -> bool:
+        """Whether stages of this very size were measured."""
+        return stage.size in self._measured.get(stage.kind, {})
+
     def pace(self, stage: Stage) -> float | None:
         """Seconds for a unit of work: of this size, else of the nearest that was measured."""
         known, typical = self._measured.get(stage.kind, {}), self._typical.get(stage.kind)
@@ -102,6 +107,7 @@ class Forecast:
     ) -> None:
         self._stages, self._paces, self._clock = list(stages), paces, clock
         self._expected = [paces.pace(stage) for stage in self._stages]
+        self._known = [paces.knows(stage) for stage in self._stages]
         self._factor = 1.0  # how much slower this run is than expected
         self._own: float | None = None  # pace of this run in its last stage, as far as known
         self._from: tuple[float, float] | None = None  # steps, time: where its stage is timed from
@@ -136,7 +142,15 @@ class Forecast:
 
     def _pace(self, index: int) -> float | None:
         expected = self._expected[index]
-        return self._own if expected is None else self._factor * expected
+        return self._own if expected is None else expected * self._factor ** self._trust(index)
+
+    def _trust(self, index: int) -> float:
+        """How far the factor of the stage at hand is that of another: much of a small is fixed."""
+        now = self._index(self._last[0])
+        if self._known[now] and self._known[index]:
+            return 1.0
+        doublings = math.log2((1 + self._stages[index].size) / (1 + self._stages[now].size))
+        return TRUST ** abs(doublings)
 
     def _correct(self) -> None:
         """Compare this run with what was expected of the stage at hand."""

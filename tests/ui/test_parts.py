@@ -141,6 +141,25 @@ def test_a_forecast_starts_with_what_was_measured_and_follows_its_own_run():
     assert paces.seconds(stages) == pytest.approx(4 * 1.5 + 4 * 17.5)  # half old, half new
 
 
+def test_a_small_stage_that_is_slow_says_less_of_larger_ones_until_these_were_measured():
+    """A network's first small steps were three times as slow, its large ones as expected."""
+    now = [0.0]
+    stages = [pace.Stage("a", size, 4, 1.0) for size in (63, 127, 255)]
+    paces = pace.Paces({"a": 1.0})
+    forecast = pace.Forecast(stages, paces, clock=lambda: now[0])
+    for taken in range(1, 5):
+        now[0] += 3.0
+        forecast.step(taken)
+    assert forecast.left() == pytest.approx(4 * 3**0.75 + 4 * 3**0.5625)
+    for stage in stages:
+        paces.observe(stage, 4, 4.0)
+    forecast = pace.Forecast(stages, paces, clock=lambda: now[0])
+    for taken in range(1, 5):
+        now[0] += 3.0
+        forecast.step(taken)
+    assert forecast.left() == pytest.approx(8 * 3.0)
+
+
 def test_a_forecast_without_any_measurement_follows_the_work():
     now = [0.0]
     stages = [pace.Stage("a", 64, 4, 1.0), pace.Stage("a", 256, 4, 8.0)]

@@ -10,7 +10,7 @@ from cxdemo.pipelines.style_transfer.objective import DIMENSIONS, count_position
 
 BACKWARD = 3.0  # a step, in forward passes of the network
 PASSES = 12.0  # a loss and its gradient over all pairs of positions, in products of the features
-FIXED = 7e9  # multiply-adds that what does not grow with the picture takes as long as
+FIXED = 11e9  # multiply-adds that what does not grow with the picture takes as long as
 
 
 def stage_work(
