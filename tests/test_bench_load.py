@@ -80,3 +80,9 @@ def test_a_load_has_bounds(flag, capsys):
 def test_a_curve_of_another_kind_is_refused_before_anything_starts():
     with pytest.raises(ValueError, match=r"written as \.csv or \.json"):
         load.main(["--output", "curve.png"])
+
+
+def test_visits_may_leave_little_behind():
+    answers = [Answer("click", 1.0, 0.1, "")]
+    for left, reached in ((49.0, True), (51.0, False)):
+        assert load.judge(Record(answers=answers, left=left))[-1][1] is reached

@@ -2,6 +2,7 @@
 
     python -m cxdemo bench load
     python -m cxdemo bench load --soak 30 --output curve.csv
+    python -m cxdemo bench load --visits 200
 
 It starts an app of its own, without a network, and visits it over HTTP from this process, so that
 both share the processors: the times are those of a small server that also runs the browsers. Thirty
@@ -9,7 +10,8 @@ visitors click patches, ten translate faces, six enlarge small pictures and four
 again and again; in the middle, thirty jobs are posted whose answers nobody reads.
 
 A soak goes on for longer, with visitors who come and go, and writes the server's memory, open
-files, threads and temporary files over time.
+files, threads and temporary files over time. With --visits, visitors come one after another, look
+around and leave, and what the server's memory gains by them is measured.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ FLAT = 100.0  # megabytes that a soak may gain after its first minutes
 SETTLED = 5.0  # minutes
 START = 180.0  # seconds until the app has to answer
 PATIENCE = 120.0  # seconds for an answer
+LEFT = 50.0  # megabytes that visits may leave behind
+FIRST = 20  # visits that do not count: caches fill
 EVERY = 10.0  # seconds between two samples of a soak
 
 
@@ -60,6 +64,7 @@ class Settings:
     pause: float = 10.0  # seconds that a visitor looks at an answer, on average
     abandoned: int = 30
     soak: float = 0.0  # minutes
+    visits: int = 0
     seed: int = 0
 
 
@@ -91,6 +96,7 @@ class Record:
     unfinished: Counter[str] = field(default_factory=Counter)  # by kind, at the end
     samples: list[Sample] = field(default_factory=list)
     abandoned_at: float | None = None
+    left: float | None = None  # megabytes that visits left behind
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -153,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         help="jobs whose answer nobody reads")  # fmt: skip
     add("--soak", type=_bounded(0, 240), default=default.soak, metavar="MINUTES",
         help="go on for so long, with a fifth of the visitors")  # fmt: skip
+    add("--visits", type=lambda text: int(_bounded(0, 2000)(text)), default=default.visits,
+        help="visits one after another, instead of a class")  # fmt: skip
     add("--seed", type=int, default=default.seed)
     add("--output", metavar="FILE", help="the curve of a soak, .csv or .json")
     add("--json", action="store_true", help="print everything as JSON")
@@ -415,6 +423,9 @@ async def visit(app: App, settings: Settings) -> Record:
     async with httpx.AsyncClient(base_url=app.url, limits=limits, timeout=PATIENCE) as client:
         await _warm_up(client)
         record.began = time.monotonic()
+        if settings.visits:
+            record.left = await _come_and_leave(app, client, record, settings)
+            return record
         seconds = 60 * settings.soak or settings.seconds
         share = settings.share * (0.2 if settings.soak else 1.0)
         tasks = [
@@ -479,6 +490,20 @@ async def _abandon(client: Any, record: Record, settings: Settings, seconds: flo
     await asyncio.gather(*(nobody.abandon() for _ in range(settings.abandoned)))
 
 
+async def _come_and_leave(app: App, client: Any, record: Record, settings: Settings) -> float:
+    """Megabytes that the server gains by visits, after the first few."""
+    before = 0.0
+    for number in range(FIRST + settings.visits):
+        if number == FIRST:
+            before = measure(app, 0).memory
+        visitor = Visitor(client, record, _chance(settings.seed, f"visit {number}"))
+        async with visitor.present():
+            await visitor.open_page()
+            await visitor.arrive()
+            await visitor.click()
+    return measure(app, 0).memory - before
+
+
 async def _watch(app: App, record: Record, seconds: float) -> None:
     while record.now < seconds:
         record.samples.append(measure(app, record.now / 60))
@@ -537,6 +562,9 @@ def judge(record: Record) -> list[tuple[str, bool]]:
         worst = worst_after(record, record.abandoned_at)
         said = f"longest wait in the 10 s after the abandoned jobs {worst:.2f} s"
         found.append((f"{said}; {DISTURBED:g} s or less is asked", worst <= DISTURBED))
+    if record.left is not None:
+        said = f"memory gained by the visits {record.left:.0f} MB; {LEFT:g} MB or less is asked"
+        found.append((said, record.left <= LEFT))
     settled = [s.memory for s in record.samples if s.minutes >= SETTLED]
     if len(settled) > 1:
         gained = max(settled) - min(settled)
@@ -584,6 +612,7 @@ def as_dict(record: Record) -> dict[str, Any]:
         "answers": [answer._asdict() for answer in record.answers],
         "samples": [sample._asdict() for sample in record.samples],
         "abandoned_at": record.abandoned_at,
+        "left": record.left,
         "goals": [{"said": said, "reached": reached} for said, reached in judge(record)],
     }
 
