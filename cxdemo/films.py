@@ -115,6 +115,19 @@ def open_film(path: Path) -> Film:
     return film
 
 
+def read_comment(path: Path) -> str:
+    """The comment that a film carries; "" if it has none.
+
+    Raises:
+        FilmError: Nothing that can be opened as a film.
+    """
+    try:
+        with _open(path) as file:
+            return str(file.metadata.get("comment", ""))
+    except Exception as error:  # PyAV raises nearly every type there is
+        raise broken(path) from error
+
+
 def broken(path: Path) -> FilmError:
     """The error for a file that can't be decoded: damaged, or something else."""
     name = images.shown_name(str(path))

@@ -819,6 +819,8 @@ def read_settings_text(source: Source) -> str:
     picture = _open(data, name, limits)
     if isinstance(picture, PngImagePlugin.PngImageFile):
         return read_png_metadata(data).get(SETTINGS_KEY, "")
+    if picture.format == "GIF":
+        return bytes(picture.info.get("comment", b"")).decode("utf-8", errors="replace")
     try:
         return _read_comment(picture.getexif())
     except Exception as error:  # the parser of this block raises nearly every type there is

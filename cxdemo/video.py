@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import torch
@@ -17,7 +19,7 @@ from torch import Tensor
 
 from cxdemo import images
 from cxdemo.animations import open_animation
-from cxdemo.films import READABLE, Film, FilmError, Moment, Size, open_film
+from cxdemo.films import READABLE, Film, FilmError, Moment, Size, open_film, read_comment
 
 MAX_BYTES = 200_000_000
 MAX_TAKEN = 25_000_000  # pixels over all frames; a float tensor of these has 300 MB
@@ -213,13 +215,34 @@ def _say_length(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 90 else f"{round(seconds / 60)} minutes"
 
 
-def save_gif(frames: Tensor, path: str | Path, *, fps: float) -> None:
+def read_settings_text(path: str | Path) -> str:
+    """What a result says about how it was made: a film, a picture, or a JSON file.
+
+    Returns:
+        The text, not yet parsed. "": a film or a picture that has none.
+
+    Raises:
+        ValueError: The file cannot be read, or it is damaged; one sentence.
+    """
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(1024)
+        if images.say_kind(head) == "a video":
+            return read_comment(path)
+    return images.read_settings_text(path)
+
+
+def save_gif(
+    frames: Tensor, path: str | Path, *, fps: float, settings: Mapping[str, Any] | None = None
+) -> None:
     """An animated GIF that repeats, 256 colours chosen over all frames.
 
     Args:
         frames: (T, 3, H, W) in [0, 1].
         path: The file to write.
         fps: Frames a second; GIF knows hundredths of a second.
+        settings: What `read_settings_text` will find as JSON.
     """
     pictures = _pictures(frames)
     strip = Image.new("RGB", (pictures[0].width, pictures[0].height * min(len(pictures), 8)))
@@ -227,21 +250,28 @@ def save_gif(frames: Tensor, path: str | Path, *, fps: float) -> None:
         strip.paste(pictures[index], (0, row * pictures[0].height))
     palette = strip.quantize(256, method=Image.Quantize.MEDIANCUT)
     indexed = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
+    comment = {"comment": json.dumps(settings)} if settings is not None else {}
     indexed[0].save(
-        path, "GIF", save_all=True, append_images=indexed[1:], duration=round(1000 / fps), loop=0
-    )
+        path, "GIF", save_all=True, append_images=indexed[1:], duration=round(1000 / fps), loop=0,
+        **comment,
+    )  # fmt: skip
 
 
-def save_mp4(frames: Tensor, path: str | Path, *, fps: float) -> None:
+def save_mp4(
+    frames: Tensor, path: str | Path, *, fps: float, settings: Mapping[str, Any] | None = None
+) -> None:
     """An MP4 that browsers play: H.264, 4:2:0. An odd last row or column is repeated once.
 
     Args:
         frames: (T, 3, H, W) in [0, 1].
         path: The file to write.
         fps: Frames a second.
+        settings: What `read_settings_text` will find as JSON.
     """
     pictures = [_even(picture) for picture in _pictures(frames)]
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as file:
+        if settings is not None:
+            file.metadata["comment"] = json.dumps(settings)
         stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.width, stream.height = pictures[0].size
         stream.pix_fmt = "yuv420p"

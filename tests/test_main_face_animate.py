@@ -7,8 +7,10 @@ from PIL import Image
 
 from cxdemo.__main__ import main
 from cxdemo.commands.face_animate import read_pairs
+from cxdemo.commands.settings import read_result
 from cxdemo.examples import PICTURES
 from cxdemo.images import load, to_tensor
+from cxdemo.pipelines.face_animation import AnimationConfig
 from cxdemo.video import save_mp4
 
 FAST = ["--num-steps", "20", "--size", "64", "--coarse-share", "1", "--batch-size", "1"]
@@ -32,6 +34,8 @@ def test_a_picture_is_moved(clip, tmp_path, capsys):
     with av.open(str(output)) as film:
         assert film.streams.video[0].width == 520
         assert sum(1 for _ in film.decode(video=0)) == 3
+    stored = read_result(str(output), AnimationConfig, pipeline="animation")
+    assert (stored.config.size, stored.config.num_steps, stored.notice) == (64, 20, "")
 
 
 def test_pairs_are_matched_by_name(tmp_path):

@@ -25,6 +25,16 @@ def test_the_sheet_carries_the_settings_that_are_printed(tmp_path, capsys):
         assert sheet.width == 6 + 4 * 198  # content, style and two rivals, 192 pixels each
 
 
+def test_a_film_gives_its_settings_back(tmp_path, capsys):
+    film, again = str(tmp_path / "a.mp4"), str(tmp_path / "b.gif")
+    assert main(["lab", "rivals", CAT, DOG, "-o", film, *SHORT]) == 0
+    capsys.readouterr()
+    flags = ["--settings", film, "--num-steps", "1", "--json"]
+    assert main(["lab", "rivals", CAT, DOG, "-o", again, *flags]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["size"], config["num_steps"], config["rivals"]) == (64, 1, ["gram", "patches"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

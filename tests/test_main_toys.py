@@ -33,6 +33,9 @@ def test_points_write_a_gif_that_begins_alike_and_ends_apart(tmp_path, capsys):
         assert count_ink(panels[0]) == pytest.approx(count_ink(panels[1]), rel=0.15)
         picture.seek(picture.n_frames - 1)
         assert picture.n_frames >= 41
+    again = ["lab", "points", "-o", str(tmp_path / "again.gif"), "--settings", str(clip), "--json"]
+    assert main(again) == 0
+    assert json.loads(capsys.readouterr().out)["config"] == told["config"]
 
 
 def count_ink(panel):

@@ -1,5 +1,7 @@
 """Clips: what is written can be read again by others, frame by frame and colour by colour."""
 
+import json
+
 import av
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from small_films import write_film, write_gif
 
 from cxdemo import films, video
 from cxdemo.images import to_tensor
-from cxdemo.video import read_clip, save_gif, save_mp4
+from cxdemo.video import read_clip, read_settings_text, save_gif, save_mp4
 
 COLOURS = ((0.9, 0.1, 0.1), (0.1, 0.8, 0.2), (0.2, 0.2, 0.9))
 
@@ -29,6 +31,26 @@ def test_a_gif_keeps_frames_colours_and_time(clip, tmp_path):
             assert gif.info["duration"] == 200
             mean = to_tensor(gif.convert("RGB")).mean(dim=(0, 2, 3))
             assert mean.tolist() == pytest.approx(colour, abs=0.02)
+
+
+@pytest.mark.parametrize("ending", ["gif", "mp4"])
+def test_a_film_carries_its_settings(clip, tmp_path, ending):
+    save = {"gif": save_gif, "mp4": save_mp4}[ending]
+    told = {"config": {"name": "Café \u4e2d", "curve": [0.123456789] * 3000}}  # 30 kB
+    path = tmp_path / f"with.{ending}"
+    save(clip, path, fps=5, settings=told)
+    assert json.loads(read_settings_text(path)) == told
+    bare = tmp_path / f"without.{ending}"
+    save(clip, bare, fps=5)
+    assert read_settings_text(bare) == ""
+    assert torch.equal(read_clip(path).frames, read_clip(bare).frames)
+
+
+def test_settings_of_a_damaged_film_are_a_sentence(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom" + b"\xff" * 500)
+    with pytest.raises(films.FilmError, match=r"“a\.mp4” can't be read"):
+        read_settings_text(path)
 
 
 def test_an_mp4_keeps_frames_colours_and_time_and_becomes_even(clip, tmp_path):

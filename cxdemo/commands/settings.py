@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from cxdemo import images
 from cxdemo.commands.terminal import add_flag
 from cxdemo.options import StoredSettings, options_of, parse_value, read_config, read_settings
 
@@ -69,7 +68,9 @@ def choose_config(
 
 def read_result(path: str, kind: type[T], *, pipeline: str) -> StoredSettings[T]:
     """The settings of a result; what had to be left out is said on the terminal."""
-    text = images.read_settings_text(path)
+    from cxdemo.video import read_settings_text  # FFmpeg, which few commands need
+
+    text = read_settings_text(path)
     return tell_notice(read_settings(kind, text, pipeline=pipeline), path)
 
 

@@ -71,7 +71,8 @@ def save_points(frames: Sequence[PointsFrame], config: PointsConfig, path: Path)
     kind = path.suffix.lower()
     if kind == ".gif":
         clip = torch.cat([images.to_tensor(draw_points(frame)) for frame in frames])
-        save_gif(torch.cat([clip, clip[-1:].expand(PAUSE, -1, -1, -1)]), path, fps=FPS)
+        clip = torch.cat([clip, clip[-1:].expand(PAUSE, -1, -1, -1)])
+        save_gif(clip, path, fps=FPS, settings=frame_points(config))
     elif kind == ".png":
         images.save_picture(draw_points(frames[-1], scale=2), path, settings=frame_points(config))
     elif kind == ".json":

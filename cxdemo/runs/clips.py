@@ -217,7 +217,9 @@ class ClipRun(Live):
             path.write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
         elif kind in {".mp4", ".gif"}:
             film = self.render() if alone else self.film()
-            (save_mp4 if kind == ".mp4" else save_gif)(film, path, fps=self.fps)
+            (save_mp4 if kind == ".mp4" else save_gif)(
+                film, path, fps=self.fps, settings=self.settings()
+            )
         else:
             raise ValueError(f"{path.name}: choose .mp4, .gif or .json.")
 

@@ -157,7 +157,8 @@ class MisalignedRun(Live):
         elif kind in {".gif", ".mp4"}:
             frames = [images.to_tensor(draw_frame(self.scene, frame)) for frame in self.frames]
             clip = torch.cat([*frames, *[frames[-1]] * (2 * FPS)])  # the end stays for two seconds
-            (save_gif if kind == ".gif" else save_mp4)(clip, path, fps=FPS)
+            save = save_gif if kind == ".gif" else save_mp4
+            save(clip, path, fps=FPS, settings=self.settings())
         else:
             raise ValueError(f"{path.name}: choose .gif, .mp4, .png or .json.")
 

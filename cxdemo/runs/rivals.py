@@ -165,7 +165,8 @@ class RivalsRun(Live):
             count = max(len(stands) for stands in self.stands.values())
             frames = [images.to_tensor(self.draw(index)) for index in range(count)]
             clip = torch.cat([*frames, *[frames[-1]] * (2 * FPS)])  # the end stays for two seconds
-            (save_gif if kind == ".gif" else save_mp4)(clip, path, fps=FPS)
+            save = save_gif if kind == ".gif" else save_mp4
+            save(clip, path, fps=FPS, settings=self.settings())
         else:
             raise ValueError(f"{path.name}: choose .gif, .mp4, .png or .json.")
 
