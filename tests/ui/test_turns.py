@@ -1,16 +1,18 @@
 """Handlers and runs that wait for their turn."""
 
 import asyncio
+import functools
 import os
 import sys
 import threading
 
+import gradio as gr
 import pytest
 import torch
 
 from cxdemo.runs.live import Live
 from cxdemo.runs.pace import Paces, Stage
-from cxdemo.ui.kit import turns
+from cxdemo.ui.kit import guarded_blocks, turns
 from cxdemo.ui.kit.lanes import UNHEARD, Lane, Refused, Visitor
 from cxdemo.ui.kit.run_wiring import follow
 from cxdemo.ui.kit.visitors import Visitors, WatchStreams, stream_name
@@ -233,3 +235,25 @@ def test_streams_tell_who_listens():
     assert len(told) == 8
     assert not visitors.listening(page)
     assert stream_name({"type": "lifespan"}) is None
+
+
+def test_nothing_is_done_for_a_job_that_nobody_listens_to(monkeypatch):
+    visitors, done = Visitors(), []
+    WatchStreams(None, visitors)
+
+    async def process(self, *args, **kwargs):
+        done.append(args)
+
+    monkeypatch.setattr(visitors, "heard", functools.partial(visitors.heard, patience=0.01))
+    monkeypatch.setattr(guarded_blocks, "VISITORS", visitors)
+    monkeypatch.setattr(guarded_blocks.Blocks, "process_api", process)
+    app = object.__new__(guarded_blocks.GuardedBlocks)
+    post = functools.partial(app.process_api, "a", session_hash="s", event_id="e")
+    with pytest.raises(gr.Error, match="Nobody listened for the answer"):
+        asyncio.run(post())
+    assert done == []
+    with visitors.stream("e"):
+        asyncio.run(post())
+    asyncio.run(post(iterator=iter("the rest of an answer that began")))
+    asyncio.run(post(event_id=None))  # whoever asks waits for the answer to this very request
+    assert done == [("a",)] * 3
