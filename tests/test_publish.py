@@ -13,6 +13,7 @@ from cxdemo.__main__ import main
 from cxdemo.checkpoints import CheckpointError, find_checkpoint
 from cxdemo.commands import publish
 from cxdemo.commands.cards import FAMILIES, write_card
+from cxdemo.training.export_face import TERMS
 
 # the Hub client's own way to send a file, with the HTTP client of today
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -170,6 +171,8 @@ def test_a_card_has_what_the_hub_reads_and_what_people_read(name):
 def test_the_terms_of_the_faces_are_named():
     _, text = read_front(write_card(FAMILIES["face-translators"]))
     assert "licensed for non-commercial research only" in text
+    for name in FAMILIES["face-translators"].names:
+        assert find_checkpoint(name).license == TERMS
 
 
 def test_the_card_of_all_weights_names_no_single_licence():

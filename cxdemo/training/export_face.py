@@ -20,6 +20,11 @@ SOURCES = {
     "to-male": "this project, trained on faces drawn by gan-face-generate",
 }
 
+TERMS = (
+    "MIT (the weights); learnt from draws of a GAN trained on DigiFace-1M, which is for "
+    "non-commercial research, as far as known"
+)
+
 
 def export(network: Path, name: str, out: Path) -> dict[str, Any]:
     """Writes the file of a checkpoint; returns its record.
@@ -33,6 +38,7 @@ def export(network: Path, name: str, out: Path) -> dict[str, Any]:
         out / f"face_{name.replace('-', '_')}.safetensors",
         description=f"Face translator {name}, 64 x 64, trained on the Contextual Loss",
         source=SOURCES[name],
+        terms=TERMS,
     )
 
 

@@ -29,12 +29,14 @@ def read_parameters(path: Path, network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def store(state: dict[str, Tensor], path: Path, *, description: str, source: str) -> dict[str, Any]:
+def store(
+    state: dict[str, Tensor], path: Path, *, description: str, source: str, terms: str = "MIT"
+) -> dict[str, Any]:
     """Writes the file of a network of our own; returns its record for the manifest."""
     save_file(state, path, {"format": "pt"})  # one key: more have no fixed order
     return {
         "description": description,
-        "license": "MIT",
+        "license": terms,
         "source": source,
         "fallback": None,
         "repo": None,
