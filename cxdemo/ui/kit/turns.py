@@ -37,7 +37,7 @@ ROOM = 12  # long runs that may wait
 EACH = 40  # quick requests of one visitor that may wait
 SMALL = 4.0  # seconds; a run that takes no longer is quick work
 LOOK = 1.0  # seconds between two looks at a place in line
-LOW = 10  # of niceness: quick work gets nine times the share of a long run, and no run starves
+LOW = 5  # of niceness: quick work gets three times the share of a long run, and no run starves
 
 _IN_TURN: contextvars.ContextVar[bool] = contextvars.ContextVar("in_turn", default=False)
 
