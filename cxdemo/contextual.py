@@ -425,11 +425,9 @@ def contextual_target(
     _check_choice("distance", distance, Distance)
     maps = [y] if isinstance(y, Tensor) else list(y)
     _check_set(maps)
-    masks = [mask] if mask is None or isinstance(mask, Tensor) else list(mask)
-    if masks == [None]:
-        flat_mask = None
-    else:
-        pairs = zip(masks, maps, strict=True)
+    flat_mask = None
+    if mask is not None:
+        pairs = zip([mask] if isinstance(mask, Tensor) else mask, maps, strict=True)
         flat_mask = torch.cat([_flat_mask("y_mask", m, t) for m, t in pairs], dim=1)  # (N, Py)
     features = torch.cat([_positions(m) for m in maps], dim=1)  # (N, Py, C)
     size = (y.shape[2], y.shape[3]) if isinstance(y, Tensor) and y.dim() == 4 else None
@@ -1095,7 +1093,7 @@ def _check_choice(name: str, value: str, choices: Any) -> None:
 
 def _check_names(options: dict[str, Any]) -> None:
     """Names and values of a module's options, before it is used."""
-    known = contextual_loss.__kwdefaults__
+    known: dict[str, Any] = contextual_loss.__kwdefaults__ or {}
     for name in options:
         if name not in known:
             near = ", ".join(get_close_matches(name, known)) or ", ".join(known)

@@ -1076,7 +1076,7 @@ WHOLE = torch.ones(1, 1, 2, 3, dtype=torch.bool)
 ERRORS = {
     "x is not a map": (
         lambda: contextual_loss(X[0, 0], Y),
-        r"^x must be a non-empty map \(N, C, H, W\) or tokens \(N, P, C\), got shape \(2, 3\)\. Add",
+        r"^x must be a non-empty map \(N, C, H, W\) or tokens \(N, P, C\), got shape \(2, 3\)",
     ),
     "y is not a map": (lambda: contextual_loss(X, Y[0, 0]), r"^y must be a non-empty map"),
     "y is a map of one image": (
