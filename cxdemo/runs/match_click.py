@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from PIL import Image
@@ -25,14 +26,15 @@ def answer_click(comparison: Comparison, ctx: Context) -> tuple[dict[str, Any], 
 
 
 def show_scene(comparison: Comparison, ctx: Context) -> dict[str, Any]:
-    """The two pictures and their grids."""
+    """The two pictures and their grids; all visits share the texts of equal pictures."""
     grids = comparison.pair(ctx).grids
     shown: dict[str, Any] = {"key": comparison.scene}
     pictures = (comparison.asker, comparison.asked)
     for part, picture, title, grid in zip(
         ("asker", "asked"), pictures, comparison.titles, grids, strict=True
     ):
-        shown[part] = {"url": to_data_url(picture), "title": title, "grid": list(grid)}
+        url = sys.intern(to_data_url(picture))
+        shown[part] = {"url": url, "title": title, "grid": list(grid)}
     return shown
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from gradio.state_holder import SessionState
 
 from cxdemo.ui.app import FLOOD, TABS, launch_options
 from cxdemo.ui.header import show_equations, show_status, show_title
@@ -101,3 +102,10 @@ def test_starts_without_any_weights_and_says_so(ctx, fault):
     bare = replace(ctx, locate=locate)
     assert "No weights were found" in show_status(bare)
     build_demo(bare)
+
+
+def test_a_visit_describes_no_component(demo):
+    """It would be half a megabyte, or an empty dictionary for each of them."""
+    described = {id(each) for each in SessionState(demo).config_values.values()}
+    described |= {id(each) for each in SessionState(demo).config_values.values()}
+    assert len(described) == 1

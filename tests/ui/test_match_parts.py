@@ -10,6 +10,7 @@ from cxdemo.figures.heat_map import blend, draw_heat_map, palette, place_colors
 from cxdemo.figures.match_numbers import percent
 from cxdemo.pipelines.patch_similarity import PatchSimilarity, PatchSimilarityConfig
 from cxdemo.runs.match import Comparison, FeatureStore, Kept
+from cxdemo.runs.match_click import show_scene
 from cxdemo.ui.match import survey as match_survey
 
 
@@ -117,3 +118,20 @@ def test_coverage_tells_the_hub():
 )
 def test_percents_have_three_figures(share, said):
     assert percent(share) == said
+
+
+def test_visits_keep_one_text_of_equal_pictures(ctx):
+    scenes = [
+        show_scene(
+            Comparison(
+                source=Image.new("RGB", (96, 96), "red"),
+                target=Image.new("RGB", (96, 96), "blue"),
+                config=PatchSimilarityConfig(layer="rgb"),
+            ),
+            ctx,
+        )
+        for _ in "ab"
+    ]
+    first, second = ([scene[part]["url"] for part in ("asker", "asked")] for scene in scenes)
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    assert first[0] != first[1]
