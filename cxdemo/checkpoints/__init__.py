@@ -51,7 +51,7 @@ Progress = Callable[[int, int], None]
 StateDict = dict[str, "Tensor"]
 T = TypeVar("T")
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parent.parent
 _INSTALLED = _PACKAGE / "weights"  # where the build puts checkpoints/
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "checkpoints"
 HUB_REPO_VARIABLE = "CXDEMO_HUB_REPO"
