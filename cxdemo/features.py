@@ -15,7 +15,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxdemo import checkpoints
+from cxdemo.spelling import suggest
 
 Pooling = Literal["max", "average"]
 
@@ -337,14 +337,14 @@ def check_layers(backbone: str, layers: Sequence[str]) -> tuple[str, ...]:
     """
     if backbone not in LAYERS:
         raise ValueError(
-            f"Unknown backbone {backbone!r}.{_suggestion(backbone, LAYERS)} "
+            f"Unknown backbone {backbone!r}.{suggest(backbone, LAYERS)} "
             f"There are {', '.join(LAYERS)}."
         )
     table = LAYERS[backbone]
     for name in layers:
         if name not in table:
             raise ValueError(
-                f"{backbone} has no layer {name!r}.{_suggestion(name, table)} "
+                f"{backbone} has no layer {name!r}.{suggest(name, table)} "
                 f"There are {', '.join(table)}."
             )
     if not layers:
@@ -429,8 +429,3 @@ def _convolution(layer: Layer, state_dict: Mapping[str, Tensor]) -> nn.Conv2d:
     convolution.load_state_dict({part: state_dict[name] for part, name in parts.items()})
     convolution.requires_grad_(False)
     return convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-
-def _suggestion(name: str, choices: Mapping[str, object]) -> str:
-    close = get_close_matches(name, choices, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

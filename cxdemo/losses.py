@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Literal
 
@@ -24,6 +23,7 @@ from torch import Tensor
 from cxdemo.contextual import Distance, contextual_loss
 from cxdemo.metrics import ssim
 from cxdemo.networks import PatchDiscriminator
+from cxdemo.spelling import suggest
 
 Family = Literal["pixel by pixel", "features", "realism"]
 Features = Callable[[Tensor], Mapping[str, Tensor]]
@@ -431,8 +431,7 @@ def build_loss(
         ValueError: An unknown name, or a loss of maps without features.
     """
     if name not in LOSSES:
-        close = get_close_matches(name, LOSSES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = suggest(name, LOSSES)
         raise ValueError(f"Unknown loss {name!r}.{hint} There are {', '.join(LOSSES)}.")
     if name == "adversarial":
         return AdversarialLoss(seed=seed, device=device)

@@ -12,9 +12,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any, Generic, TypeVar, cast
+
+from cxdemo.spelling import suggest
 
 T = TypeVar("T")
 
@@ -242,8 +243,7 @@ def _words(pipeline: object) -> str:
 def _name_unknown(unknown: Sequence[str], known: Iterable[str]) -> str:
     names = ", ".join(_shown(name) for name in unknown[:5])
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-    close = get_close_matches(unknown[0], list(known), n=1) if len(unknown) == 1 else []
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = suggest(unknown[0], known) if len(unknown) == 1 else ""
     return f"There is no setting named {names}{more}.{hint}"
 
 
@@ -334,10 +334,9 @@ def _shown(value: object) -> str:
 def _check_choice(known: Option, value: str) -> None:
     if value in known.choices:
         return
-    close = get_close_matches(value[:60], known.choices, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(
-        f"{known.name} must be one of {', '.join(known.choices)}, got {_shown(value)}.{hint}"
+        f"{known.name} must be one of {', '.join(known.choices)}, got {_shown(value)}."
+        + suggest(value, known.choices)
     )
 
 

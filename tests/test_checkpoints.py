@@ -29,7 +29,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from cxdemo import checkpoints
-from cxdemo.checkpoints import CheckpointError, Sources, load_state_dict, load_with_fallback
+from cxdemo.checkpoints import (
+    CheckpointError,
+    Sources,
+    files,
+    load,
+    load_state_dict,
+    load_with_fallback,
+    places,
+    remote,
+)
 from cxdemo.features import LAYERS, load_features
 
 REPO = "demo/vgg19"
@@ -115,7 +124,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the loopback Hub knows LFS
     monkeypatch.delenv(checkpoints.HUB_REPO_VARIABLE, raising=False)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    checkpoints._warn_once.cache_clear()
+    load._warn_once.cache_clear()
     with FakeHub() as hub:
         yield Stage(tmp_path, hub)
 
@@ -364,8 +373,8 @@ def test_a_download_goes_on_where_ctrl_c_interrupted_it(
         if done > total / 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "PIECE", 2 * SOME_KB)
-    monkeypatch.setattr(checkpoints, "MERGE_GAP", 0)
+    monkeypatch.setattr(remote, "PIECE", 2 * SOME_KB)
+    monkeypatch.setattr(remote, "MERGE_GAP", 0)
     stage.hub.piece, stage.hub.pause = SOME_KB, 0.01
     with pytest.raises(KeyboardInterrupt):
         stage.load(whole=whole, progress=interrupt)
@@ -435,12 +444,13 @@ def test_threads_that_pull_at_once_all_get_the_right_tensors(stage: Stage) -> No
 def test_processes_that_fetch_at_once_keep_one_whole_file_under_hf_home(stage: Stage) -> None:
     code = (
         "import sys, pathlib; from cxdemo.checkpoints import *;"
-        "print(fetch_checkpoint('vgg19', sources=Sources(folder=pathlib.Path(sys.argv[1]))))"
+        "sources = Sources(folder=pathlib.Path(sys.argv[1]), answer_timeout=60);"
+        "print(fetch_checkpoint('vgg19', sources=sources))"
     )
     home = stage.cache / "home"
     environment = {**os.environ, "HF_ENDPOINT": stage.hub.url, "HF_HOME": str(home)}
     environment.pop("HF_HUB_OFFLINE", None)
-    root = Path(checkpoints.__file__).parent.parent
+    root = Path(checkpoints.__file__).parent.parent.parent
     command = [sys.executable, "-c", code, str(stage.folder)]
     running = [
         subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True)
@@ -528,7 +538,7 @@ def test_a_complete_file_of_the_hub_client_is_used_and_its_sha256_computed_once(
     def compute(*_: object) -> str:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(checkpoints, "_compute_sha256", compute)
+    monkeypatch.setattr(files, "_compute_sha256", compute)
     assert stage.load().origin == "cache"
     assert stage.hub.log == []
 
@@ -746,7 +756,7 @@ def test_locating_reads_no_tensor(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     def read(*_: object) -> None:
         raise AssertionError("read a tensor")
 
-    monkeypatch.setattr(checkpoints, "_read_file", read)
+    monkeypatch.setattr(places, "read_file", read)
     assert checkpoints.locate("vgg19", tensors=FIRST, sources=stage.sources) == "cache"
     assert checkpoints.locate("vgg19", sources=stage.sources) is None
     assert checkpoints.locate("vgg16", sources=stage.sources) == "embedded"
@@ -766,9 +776,9 @@ def test_fetch_tells_where_the_weights_are(stage: Stage) -> None:
 
 
 def test_unknown_names_get_the_nearest_one() -> None:
-    with pytest.raises(ValueError, match="did you mean 'vgg19'"):
+    with pytest.raises(ValueError, match="Did you mean 'vgg19'"):
         load_state_dict("vgg91")
-    with pytest.raises(ValueError, match=r"did you mean 'features.0.weight'"):
+    with pytest.raises(ValueError, match=r"Did you mean 'features.0.weight'"):
         load_state_dict("vgg16", tensors=["feature.0.weight"])
 
 

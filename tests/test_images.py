@@ -24,16 +24,16 @@ from PIL import (
 )
 
 from cxdemo import images
-from cxdemo.images import ImageError, ImageLimits
+from cxdemo.images import ImageError, ImageLimits, colour, decode
 
-EXAMPLES = Path(images.__file__).parent / "examples"
+EXAMPLES = Path(images.__file__).parent.parent / "examples"
 ANY_SIZE = ImageLimits(min_side=1, max_aspect=1e6)
 SIDE = 24
 
 
 @pytest.fixture(autouse=True)
 def _heif_known():
-    images._formats()  # so that tests can write HEIC
+    decode._formats()  # so that tests can write HEIC
 
 
 def encoded(picture: Image.Image, kind: str, **options) -> bytes:
@@ -563,7 +563,7 @@ def test_limits_are_exact():
     assert "at most 2 times" in error_of(png(21, 10, b""), limits)
     for size in ((10, 10), (50, 40), (20, 10)):
         with pytest.raises(AssertionError, match="pixels were decoded"):
-            images._open(png(*size, b""), "x", limits).load()
+            decode.open_picture(png(*size, b""), "x", limits).load()
 
 
 def test_one_pixel_is_too_small():
@@ -1040,7 +1040,7 @@ def test_a_result_is_what_its_ending_says_and_its_settings_come_back(tmp_path, e
         if alpha:
             assert picture.tobytes() == gradient.tobytes()
         else:  # on white
-            expected = np.asarray(images._to_rgb(gradient), dtype=int)
+            expected = np.asarray(images.flatten(gradient), dtype=int)
             assert np.abs(np.asarray(picture, dtype=int) - expected).max() <= 3
 
 
@@ -1090,7 +1090,7 @@ def test_deep_grey_is_the_same_in_strips(monkeypatch):
     values[3, 5], values[17, 2] = np.nan, np.inf
     picture = Image.fromarray(values)
     whole = np.asarray(images.to_tensor(picture))
-    monkeypatch.setattr(images, "STRIP", 100)
+    monkeypatch.setattr(colour, "STRIP", 100)
     assert np.array_equal(np.asarray(images.to_tensor(picture)), whole)
     low, high = np.nanmin(values), values[np.isfinite(values)].max()
     assert whole[0, 0, 0, 0] == pytest.approx((values[0, 0] - low) / (high - low), abs=1 / 255)

@@ -47,4 +47,8 @@ def test_the_weights_of_an_installed_package_are_found_from_another_folder(wheel
         [sys.executable, "-c", USE],
         cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout.split() == [str(tmp_path / "site/cxdemo/checkpoints.py"), "embedded", "64"]
+    assert done.stdout.split() == [
+        str(tmp_path / "site/cxdemo/checkpoints/__init__.py"),
+        "embedded",
+        "64",
+    ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 
 import torch
@@ -19,6 +18,7 @@ from cxdemo.contextual import contextual_loss
 from cxdemo.features import VGGFeatures, load_features
 from cxdemo.images import resize
 from cxdemo.networks import CascadedRefinement
+from cxdemo.spelling import suggest
 
 SIZE = 64
 """Side of the faces that the generators were trained on, pixels."""
@@ -109,8 +109,7 @@ def load_translator(name: str, *, device: torch.device | str = "cpu") -> Transla
         CheckpointError: Its weights cannot be had.
     """
     if name not in TRANSLATORS:
-        close = get_close_matches(name, TRANSLATORS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = suggest(name, TRANSLATORS)
         raise ValueError(f"Unknown translation {name!r}.{hint} There are {', '.join(TRANSLATORS)}.")
     info = TRANSLATORS[name]
     network = CascadedRefinement()
