@@ -1,26 +1,23 @@
-"""Animations and puppets that are one click from a finished result, and how these are computed.
-
-`python -m cxdemo.gallery.clips` computes the results that are missing; names choose which.
-"""
+"""Animations and puppets that are one click from a finished result, and how these are computed."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from cxdemo import images
-from cxdemo.engine.context import Context, default_context
+from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES
 from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.gallery.made import Result
 from cxdemo.images import resize
 from cxdemo.pipelines.animation_measures import flicker, pose_accuracy
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
@@ -178,18 +175,18 @@ def _middle(frames: Tensor, size: int) -> Tensor:
     return resize(frames, (size, size)) if frames.shape[3] != size else frames
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Compute the results that are wanted."""
-    parser = argparse.ArgumentParser(prog="python -m cxdemo.gallery.clips", description=__doc__)
-    parser.add_argument("names", nargs="*", help="parts of names, such as monalisa")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    ctx = default_context()
-    for example in (*ANIMATIONS, *PUPPETS):
-        missing = not example.film.with_suffix(".json").is_file()
-        if any(part in example.name for part in chosen.names) or (missing and not chosen.names):
-            make_result(example, ctx)
-
-
-if __name__ == "__main__":
-    main()
+def results() -> list[Result]:
+    """The animations and puppets, as `python -m cxdemo examples` makes them."""
+    return [
+        Result(
+            name=f"clips/{example.name}",
+            files=(example.film, example.film.with_suffix(".json")),
+            made_of=(DRIVER, PICTURES / example.picture)
+            if example.picture
+            else (DRIVER, PUPPET_CAT, NEW, PUPPET_TRUTH),
+            settings={**asdict(example.config), "box": example.box},
+            code=("cxdemo.pipelines.face_animation",),
+            make=partial(make_result, example),
+        )
+        for example in (*ANIMATIONS, *PUPPETS)
+    ]

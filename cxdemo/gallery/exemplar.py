@@ -1,26 +1,22 @@
-"""Pairs of faces with finished results, and how these are computed.
-
-`python -m cxdemo.gallery.exemplar` computes the results that are missing (numbers from 1 choose
-some) and draws the contact sheet of all that there are.
-"""
+"""Pairs of faces with finished results, and how these are computed."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from PIL import Image
 
 from cxdemo import images
-from cxdemo.engine.context import Context, default_context
+from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES
 from cxdemo.faces.choice import ChosenFace, Nudge
 from cxdemo.gallery.faces import open_example
+from cxdemo.gallery.made import Result
 from cxdemo.pipelines.face_exemplar import ExemplarConfig
 from cxdemo.runs.exemplar import ExemplarRun
 
@@ -183,19 +179,27 @@ def draw_sheet(ctx: Context) -> Image.Image:
     return images.contact_sheet(rows, labels=["source", "target", "result"] * 2)
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("numbers", nargs="*", type=int, help="which pairs to compute anew, from 1")
-    numbers = parser.parse_args().numbers
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    ctx = default_context()
-    done = finished_pairs()
-    for number, pair in enumerate(PAIRS, 1):
-        if number in numbers or (not numbers and pair not in done):
-            compute(pair, ctx)
-    draw_sheet(ctx).save(SHEET, quality=86)
-
-
-if __name__ == "__main__":
-    main()
+def results() -> list[Result]:
+    """The pairs and the sheet of all, as `python -m cxdemo examples` makes them."""
+    made = [
+        Result(
+            name=f"exemplar/{pair.name}",
+            files=(pair.result, pair.record),
+            made_of=(PICTURES / pair.source, PICTURES / pair.target),
+            settings=pair.config.as_dict(),
+            code=("cxdemo.pipelines.face_exemplar", "cxdemo.faces.align"),
+            make=partial(compute, pair),
+        )
+        for pair in PAIRS
+    ]
+    shown = [each for each, pair in zip(made, PAIRS, strict=True) if not pair.weak]
+    sheet = Result(
+        name="exemplar/sheet",
+        files=(SHEET,),
+        made_of=tuple(path for each in shown for path in (*each.made_of, *each.files[:1])),
+        settings={"side": SHEET_SIDE},
+        code=("cxdemo.faces.align",),
+        weights=(),
+        make=lambda ctx: draw_sheet(ctx).save(SHEET, quality=86),
+    )
+    return [*made, sheet]

@@ -1,7 +1,4 @@
-"""The faces of the shipped pictures, found once: a click on one of them is answered at once.
-
-`python -m cxdemo.gallery.faces` finds them again: after another picture, or another finder.
-"""
+"""The faces of the shipped pictures, found once: a click on one of them is answered at once."""
 
 from __future__ import annotations
 
@@ -18,10 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from cxdemo import images
-from cxdemo.engine.context import default_context
+from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES, open_picture
 from cxdemo.faces import Face
 from cxdemo.faces.choice import ChosenFace, find_in
+from cxdemo.gallery.made import Result
 
 RECORD = PICTURES / "face" / "found.json"
 FOUND = (
@@ -103,17 +101,29 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def main() -> None:
-    """See the module."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    find_faces, record = default_context().find_faces, {}
+def make_record(ctx: Context) -> None:
+    """Finds the faces of all pictures and writes them down."""
+    record: dict[str, Any] = {}
     for name in FOUND:
-        faces = find_in(open_picture(PICTURES / name), find_faces).faces
+        faces = find_in(open_picture(PICTURES / name), ctx.find_faces).faces
         _LOGGER.info("%s: %d", name, len(faces))
         stored = [_write(face) for face in faces]
         record[name] = {"digest": _digest(PICTURES / name), "faces": stored}
     RECORD.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
+    load_found.cache_clear()
+    _by_pixels.cache_clear()
 
 
-if __name__ == "__main__":
-    main()
+def results() -> list[Result]:
+    """The one result of this kind."""
+    return [
+        Result(
+            name="faces/found",
+            files=(RECORD,),
+            made_of=tuple(PICTURES / name for name in FOUND),
+            settings={"decimals": DECIMALS},
+            code=("cxdemo.faces.finder",),
+            weights=("face-detector", "face-mesh"),
+            make=make_record,
+        )
+    ]

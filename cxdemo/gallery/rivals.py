@@ -1,30 +1,24 @@
-"""Pairs for the rivals with finished results, and the command that computes them.
-
-python -m cxdemo.gallery.rivals [NAME ...]
-"""
+"""Pairs for the rivals with finished results, and how these are computed."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from cxdemo import examples
-from cxdemo.engine.context import Context, default_context
+from cxdemo.engine.context import Context
+from cxdemo.gallery.made import Result
 from cxdemo.options import read_config
 from cxdemo.pipelines.style_rivals import RIVALS, RivalsConfig
 from cxdemo.runs.rivals import RivalsRun, Stand
 
 FOLDER = examples.PICTURES / "lab"
 QUALITY = 88  # of the stored JPEG
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +144,7 @@ def finished_pairs(*, folder: Path = FOLDER) -> list[RivalPair]:
 def make_result(pair: RivalPair, ctx: Context, *, folder: Path = FOLDER) -> RivalsRun:
     """Computes a pair with the default settings and stores it: a strip of pictures, and JSON."""
     content, style = pair.open()
-    run = RivalsRun(
-        content=content, style=style, config=replace(RivalsConfig(), rivals=tuple(RIVALS))
-    )
+    run = RivalsRun(content=content, style=style, config=_all_rivals())
     for _ in run.steps(ctx):
         pass
     pictures = [stand.picture for stand in run.last.values()]
@@ -167,24 +159,26 @@ def make_result(pair: RivalPair, ctx: Context, *, folder: Path = FOLDER) -> Riva
     return run
 
 
+def _all_rivals() -> RivalsConfig:
+    return replace(RivalsConfig(), rivals=tuple(RIVALS))
+
+
 def _without_times(settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds say something of one machine and moment only."""
     results = {name: {**found, "seconds": None} for name, found in settings["results"].items()}
     return settings | {"seconds": None, "results": results}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Computes the results that are wanted, all of them without a name."""
-    parser = argparse.ArgumentParser(prog="python -m cxdemo.gallery.rivals")
-    parser.add_argument("names", nargs="*", choices=[*(p.name for p in PAIRS), []], metavar="NAME")
-    chosen = parser.parse_args(arguments).names
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    ctx = default_context()
-    for pair in PAIRS:
-        if not chosen or pair.name in chosen:
-            run = make_result(pair, ctx)
-            _LOGGER.info("%s: %.0f s", pair.name, run.seconds)
-
-
-if __name__ == "__main__":
-    main()
+def results() -> list[Result]:
+    """The pairs, as `python -m cxdemo examples` makes them."""
+    return [
+        Result(
+            name=f"rivals/{pair.name}",
+            files=(FOLDER / f"rivals_{pair.name}.jpg", FOLDER / f"rivals_{pair.name}.json"),
+            made_of=tuple(examples.PICTURES / f"{name}.jpg" for name in (pair.content, pair.style)),
+            settings=_all_rivals().as_dict(),
+            code=("cxdemo.pipelines.style_rivals",),
+            make=partial(make_result, pair),
+        )
+        for pair in PAIRS
+    ]

@@ -1,27 +1,24 @@
-"""Examples that are one click from a finished result, and the command that computes them.
-
-`python -m cxdemo.gallery.style` makes those results again that are missing, or whose settings or
-pictures have changed since, and the sheet of all; names after it choose which, `--all` takes all.
-"""
+"""Examples of style transfer that are one click from a finished result, and how it is made."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from cxdemo import images
-from cxdemo.engine.context import Context, default_context
+from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES, open_picture
 from cxdemo.figures.thumbnails import crop
+from cxdemo.gallery.made import Result
 from cxdemo.images import SETTINGS_KEY
 from cxdemo.pipelines.style_transfer import StyleTransferConfig, load_preset
 from cxdemo.runs.style import StyleRun, read_settings
@@ -192,28 +189,32 @@ def _draw_cell(run: StyleRun) -> Image.Image:
     return cell
 
 
-def stale_examples(*, folder: Path = RESULTS) -> list[Example]:
-    """Those whose result is missing or was made with other settings or pictures."""
-    return [e for e in EXAMPLES if stored_key(e, folder=folder) != e.key]
+def results() -> list[Result]:
+    """The examples and the sheet of all, as `python -m cxdemo examples` makes them."""
+    made = [
+        Result(
+            name=f"style/{example.name}",
+            files=(result_of(example),),
+            made_of=example.pictures,
+            settings=example.config.as_dict(),
+            code=("cxdemo.pipelines.style_transfer",),
+            make=partial(_make, example),
+        )
+        for example in EXAMPLES
+    ]
+    sheet = Result(
+        name="style/sheet",
+        files=(SHEET,),
+        made_of=tuple(path for each in made for path in (*each.made_of, *each.files)),
+        settings={"cell": CELL},
+        code=("cxdemo.figures.thumbnails",),
+        weights=(),
+        make=lambda _: draw_sheet().save(SHEET, quality=88),
+    )
+    return [*made, sheet]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Compute the results that are wanted."""
-    parser = argparse.ArgumentParser(prog="python -m cxdemo.gallery.style", description=__doc__)
-    parser.add_argument("names", nargs="*", help="parts of names, such as astronaut")
-    parser.add_argument("--all", action="store_true", help="also those that are up to date")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    wanted = EXAMPLES if chosen.all or chosen.names else stale_examples()
-    ctx = default_context()
-    for example in wanted:
-        if chosen.names and not any(part in example.name for part in chosen.names):
-            continue
-        for run in make_result(example, ctx):
-            if run.index % 20 == 0 or run.finished:
-                _LOGGER.info("%s: step %d of %d", example.name, run.index, run.total)
-    draw_sheet().save(SHEET, quality=88)
-
-
-if __name__ == "__main__":
-    main()
+def _make(example: Example, ctx: Context) -> None:
+    for run in make_result(example, ctx):
+        if run.index % 20 == 0 or run.finished:
+            _LOGGER.info("%s: step %d of %d", example.name, run.index, run.total)
