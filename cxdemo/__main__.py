@@ -1,4 +1,4 @@
-"""python -m cxdemo style | face | sr | match | lab | fetch | publish | bench: the command line.
+"""python -m cxdemo style | face | sr | match | lab | fetch | publish | bench | examples.
 
 Flags come from the configuration of each pipeline. Bad input ends with one line and exit code 2.
 """
@@ -11,13 +11,10 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
-from cxdemo import __version__, checkpoints, images
-from cxdemo.commands import face, lab, match, publish, sr, style
-from cxdemo.commands.terminal import draw_bar
-from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
+from cxdemo import __version__
+from cxdemo.commands import bench, examples, face, fetch, lab, match, publish, sr, style
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -69,47 +66,6 @@ def _tell(error: Exception) -> str:
     return f"something unexpected went wrong ({found}); `cxdemo --debug` shows where."
 
 
-def run_fetch(args: argparse.Namespace) -> int:
-    """Pulls a checkpoint into the local cache."""
-
-    def report(done: int, total: int) -> None:
-        draw_bar(args.name, done, total, f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
-
-    path = checkpoints.fetch_checkpoint(args.name, whole=args.whole, progress=report)
-    print(path)
-    return 0
-
-
-def run_bench(args: argparse.Namespace) -> int:
-    """Runs a benchmark; its own flags follow its name."""
-    from cxdemo.bench import core, load, super_resolution
-    from cxdemo.bench import lab as lab_bench
-    from cxdemo.bench import match as match_bench
-    from cxdemo.bench import style as style_bench
-
-    benches = {
-        "core": core.main,
-        "lab": lab_bench.main,
-        "load": load.main,
-        "match": partial(match_bench.main, handler=_answer_clicks),
-        "sr": super_resolution.main,
-        "style": style_bench.main,
-    }
-    return benches[args.what](args.rest)
-
-
-def _answer_clicks(
-    source: Path, target: Path, config: PatchSimilarityConfig
-) -> Callable[[], object]:
-    """What the app does for a click on two pictures."""
-    from cxdemo.engine.context import default_context
-    from cxdemo.runs.match import Comparison
-    from cxdemo.runs.match_click import answer_click
-
-    comparison = Comparison(source=images.load(source), target=images.load(target), config=config)
-    return partial(answer_click, comparison, default_context())
-
-
 def _parser() -> argparse.ArgumentParser:
     called = "cxdemo" if Path(sys.argv[0]).stem == "cxdemo" else "python -m cxdemo"
     parser = argparse.ArgumentParser(prog=called, description="The Contextual Loss.")
@@ -117,20 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (style, sr, match, face, lab):
+    for command in (style, sr, match, face, lab, fetch, publish, bench, examples):
         command.add_parser(commands)
-
-    fetch = commands.add_parser("fetch", help="pull a checkpoint from the Hugging Face Hub")
-    fetch.add_argument("name", nargs="?", default="vgg19", help="which one. Default: vgg19")
-    fetch.add_argument("--whole", action="store_true", help="the whole file, checked by its sha256")
-    fetch.set_defaults(command=run_fetch)
-
-    publish.add_parser(commands)
-
-    bench = commands.add_parser("bench", help="measure speed and memory", add_help=False)
-    bench.add_argument("what", choices=("core", "lab", "load", "match", "sr", "style"))
-    bench.add_argument("rest", nargs=argparse.REMAINDER, help="flags of the benchmark")
-    bench.set_defaults(command=run_bench)
     return parser
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxdemo import checkpoints
-from cxdemo.images import luma
+from cxdemo.images import blur_inside, luma
 
 BORDER = 4  # pixels left out at each side, as the field of super-resolution does at a scale of 4
 LUMA_BLACK, LUMA_RANGE = 16 / 255, 219 / 255  # BT.601 writes luma as 16..235 of 255
@@ -167,12 +167,7 @@ def _inner_luma(image: Tensor, border: int) -> Tensor:
 
 def _window_means(maps: Tensor) -> Tensor:
     """Gaussian means over the windows inside: (N, K, H, W) -> (N, K, H - 10, W - 10)."""
-    places = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, device=maps.device, dtype=maps.dtype)
-    kernel = torch.softmax(-(places**2) / (2 * SSIM_SIGMA**2), dim=0)  # (11,), sums to 1
-    channels = maps.shape[1]
-    column = kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    row = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-    return F.conv2d(F.conv2d(maps, column, groups=channels), row, groups=channels)
+    return blur_inside(maps, SSIM_SIGMA, SSIM_RADIUS)
 
 
 def _check_pair(x: Tensor, y: Tensor, smallest: int) -> None:

@@ -13,9 +13,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
         A sentence with a space before it. "": no known name is near.
 
     Example:
-        >>> suggest("vgg61", ["vgg16", "vgg19"])
-        " Did you mean 'vgg16'?"
-        >>> suggest("lpips", ["vgg16", "vgg19"])
+        >>> suggest("conv4_22", ["conv1_1", "conv4_2"])
+        " Did you mean 'conv4_2'?"
+        >>> suggest("lpips", ["conv1_1", "conv4_2"])
         ''
     """
     nearest = get_close_matches(name[:60], list(known), n=1)

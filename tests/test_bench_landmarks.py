@@ -11,15 +11,9 @@ from cxdemo.bench.landmarks import LEFT, MIDDLE, POINTS, RIGHT, Portrait
 from cxdemo.faces import Face, load_face_finder
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAN = math.nan
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def places(*pairs):

@@ -24,17 +24,10 @@ from cxdemo.contextual import (
     contextual_target,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DISTANCES = ("cosine", "l1", "l2")
 HALVES = [torch.float16, torch.bfloat16]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors on many threads wait for each other: four times as slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # ---------------------------------------------------------------- what to compare with

@@ -22,16 +22,10 @@ from cxdemo.faces import (
 from cxdemo.faces.networks import MESH_SIDE, anchors
 from cxdemo.faces.warp import invert, move, sample, scale_of, similarity
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EXAMPLES = Path("cxdemo/examples")
 NOSE, CHIN, FOREHEAD = 1, 152, 10
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from cxdemo.pipelines.loss_toys import (
     vote_field,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # E[CX] at h = 0.1 (rows: sigma; columns: mu), found by an independent simulation of Fig. 5.
 MUS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 TABLE = {
@@ -25,14 +27,6 @@ TABLE = {
     4.0: (0.32, 0.33, 0.30, 0.28, 0.19, 0.05),
     10.0: (0.19, 0.18, 0.18, 0.18, 0.16, 0.13),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("sigma", TABLE)

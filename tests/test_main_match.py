@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-import torch
 from PIL import Image
 
 from cxdemo import images
@@ -15,17 +14,11 @@ from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig, extract_map
 from cxdemo.ui.match.page import read_settings_file
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CAT = "cxdemo/examples/photo_cat_chelsea.jpg"
 WAVE = "cxdemo/examples/painting_great_wave.jpg"
 SMALL = ["--size", "64"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -28,16 +28,10 @@ from cxdemo.pipelines.patch_similarity import (
     extract_map,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GRAFFITI = Path(__file__).parent / "data" / "graffiti"
 NAN = math.nan
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def places(*pairs):

@@ -27,15 +27,9 @@ from cxdemo.pipelines.patch_similarity import (
     shuffle_pixels,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = PatchSimilarityConfig(layer=RGB, bandwidth=0.3)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def noise(*shape, seed=0):

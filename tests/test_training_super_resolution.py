@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from cxdemo.images import blur
 from cxdemo.networks import Upscaler
 from cxdemo.training import loop, upscaler_run
 from cxdemo.training.export_upscaler import export
@@ -22,7 +23,6 @@ from cxdemo.training.photos import (
     LARGE,
     Crops,
     Degradation,
-    blur,
     compress_jpeg,
     degrade,
     list_photos,
@@ -62,7 +62,7 @@ def photos(tmp_path_factory):
 
 
 def test_a_folder_without_photos_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"Expected photos .* found none"):
+    with pytest.raises(ValueError, match=r"Expected pictures .* found none"):
         list_photos(tmp_path)
 
 

@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
@@ -103,29 +101,15 @@ def list_photos(folders: Sequence[Path]) -> list[Path]:
     """The photos in folders, by name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or no such folder.
     """
-    paths = [path for folder in folders for path in sorted(folder.iterdir())]
-    found = [path for path in paths if path.suffix.lower() in SUFFIXES]
-    if not found:
-        raise ValueError(f"Expected photos ({', '.join(SUFFIXES)}) in {folders[0]}, found none.")
-    return found
+    return images.list_pictures(*folders, endings=SUFFIXES)
 
 
 def low_frequency_psnr(upscaled: Tensor, truth: Tensor) -> float:
     """PSNR of the luma after a Gaussian blur, in dB: whether colours and shading are right."""
-    x, y = (_blur(image, LOW_SIGMA) for image in (upscaled, truth))
+    x, y = (images.blur(image, LOW_SIGMA) for image in (upscaled, truth))
     return float(psnr_y(x, y))
-
-
-def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur with mirrored borders: (1, 3, H, W) -> the same."""
-    radius = math.ceil(3 * sigma)
-    places = torch.arange(-radius, radius + 1.0)
-    kernel = torch.softmax(-(places**2) / (2 * sigma**2), dim=0)  # (2 radius + 1,), sums to 1
-    planes = F.pad(image, (radius,) * 4, mode="reflect").transpose(0, 1)  # (3, 1, H', W')
-    columns = F.conv2d(planes, kernel.view(1, 1, -1, 1))
-    return F.conv2d(columns, kernel.view(1, 1, 1, -1)).transpose(0, 1)  # (1, 3, H, W)
 
 
 def load_brisque(peers: Path | None) -> Callable[[Tensor], float] | None:

@@ -60,11 +60,13 @@ def tell_stale(faults: dict[str, str]) -> int:
 
 
 def _with_peers(results: Sequence[Result], folder: Path | None) -> Iterator[Result]:
+    """The same results; that of upscale shows others beside ours where their folder is named."""
+    from cxdemo.bench.upscaler_peers import load_peers
+    from cxdemo.gallery.overview import make_upscale
+
     for result in results:
         if folder is not None and result.name.startswith("upscale/"):
-            from cxdemo.bench.upscaler_peers import load_peers
-
-            yield replace(result, make=partial(result.make, peers=load_peers(folder)))
+            yield replace(result, make=partial(make_upscale, peers=load_peers(folder)))
         else:
             yield result
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import Output, add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.commands.outputs import Output
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result, tell_result
+from cxdemo.commands.terminal import draw_bar
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 
 ENDINGS = (".mp4", ".gif")
@@ -41,10 +41,8 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    add_output(parser, ENDINGS, more="film to write")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--alone", action="store_true", help="the result without its driver")
-    add_options(parser, AnimationConfig)
+    add_result_flags(parser, ENDINGS, more="film to write", kind=AnimationConfig)
 
 
 def run_animate(args: argparse.Namespace) -> int:
@@ -107,26 +105,16 @@ def _stack(paths: list[Path]) -> Any:
     """Pictures as frames of one size, (T, 3, S, S)."""
     import torch
 
-    from cxdemo.images import resize
-
     squares = []
     for path in paths:
         image = images.to_tensor(images.load(path))
-        side = min(image.shape[2:])
-        top, left = (image.shape[2] - side) // 2, (image.shape[3] - side) // 2
-        squares.append(resize(image[:, :, top : top + side, left : left + side], (256, 256)))
+        squares.append(images.resize(images.crop_middle(image), (256, 256)))
     return torch.cat(squares).clamp(0, 1)
 
 
 def _choose_output(args: argparse.Namespace, first: str, *others: str) -> Output:
-    kind = args.command.__name__[4:]
-    return choose_output(
-        args.output,
-        endings=ENDINGS,
-        usual=f"{Path(first).stem}-{kind}.mp4",
-        inputs=[first, *others, *filter(None, [args.settings])],
-        overwrite=args.overwrite,
-    )
+    usual = f"{Path(first).stem}-{args.command.__name__[4:]}.mp4"
+    return choose_result(args, first, *others, endings=ENDINGS, usual=usual)
 
 
 def _config(args: argparse.Namespace, defaults: AnimationConfig, kind: str) -> AnimationConfig:
@@ -141,8 +129,4 @@ def _finish(run: Any, ctx: Any, output: Output, args: argparse.Namespace) -> int
         left = say_left(run.seconds_left, "")
         draw_bar(args.command.__name__[4:], run.step.index, run.step.total, left)
     file = output.write(partial(run.save, alone=args.alone))
-    if args.json:
-        print_json(run.settings(), file)
-    else:
-        print(file)
-    return 0
+    return tell_result(args, run.settings(), file)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result, tell_result
+from cxdemo.commands.terminal import draw_bar
 from cxdemo.pipelines.face_exemplar import ExemplarConfig
 
 
@@ -22,15 +21,19 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("source", help="image file with the face that changes")
     parser.add_argument("target", help="image file with the face whose features it takes")
-    add_output(parser, images.WRITABLE, more="picture to write")
-    parser.add_argument("--json", action="store_true", help="print settings and figures as JSON")
     parser.add_argument("--crop-only", action="store_true", help="write the face alone")
     for side in ("source", "target"):
         parser.add_argument(
             f"--{side}-face", type=int, default=1, metavar="N",
             help="which face; 1 is the largest. Without any, the middle of the picture is taken",
         )  # fmt: skip
-    add_options(parser, ExemplarConfig)
+    add_result_flags(
+        parser,
+        images.WRITABLE,
+        more="picture to write",
+        told="settings and figures",
+        kind=ExemplarConfig,
+    )
     parser.set_defaults(command=run_exemplar)
 
 
@@ -41,13 +44,8 @@ def run_exemplar(args: argparse.Namespace) -> int:
     from cxdemo.runs.live import foresee
     from cxdemo.runs.pace import say_left
 
-    output = choose_output(
-        args.output,
-        endings=images.WRITABLE,
-        usual=f"{Path(args.source).stem}-transformed.png",
-        inputs=[args.source, args.target, *filter(None, [args.settings])],
-        overwrite=args.overwrite,
-    )
+    usual = f"{Path(args.source).stem}-transformed.png"
+    output = choose_result(args, args.source, args.target, endings=images.WRITABLE, usual=usual)
     config = choose_config(args, ExemplarConfig, pipeline="face_exemplar")
     ctx = default_context()
     source = _open(args.source, args.source_face, "source", ctx)
@@ -59,13 +57,10 @@ def run_exemplar(args: argparse.Namespace) -> int:
         draw_bar("exemplar", run.index, run.total, say_left(run.seconds_left, ""))
     image = run.result() if args.crop_only else run.whole()
     file = output.write(partial(images.save_picture, image, settings=run.settings()))
-    if args.json:
-        print_json(run.settings() | {"losses": dict(run.history[-1][1])}, file)
-        return 0
-    terms = ", ".join(f"{name} {value:.3f}" for name, value in run.history[-1][1].items())
-    print(f"{run.index} steps in {run.seconds:.1f} s; {terms}")
-    print(file)
-    return 0
+    losses = dict(run.history[-1][1])
+    terms = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+    said = f"{run.index} steps in {run.seconds:.1f} s; {terms}"
+    return tell_result(args, run.settings() | {"losses": losses}, file, lines=[said])
 
 
 def _open(file: str, number: int, what: str, ctx: Any) -> Any:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import add_output, choose_output
-from cxdemo.commands.terminal import print_json
+from cxdemo.commands.settings import add_result_flags, choose_result, tell_result
 from cxdemo.pipelines.face_translation import TRANSLATORS
 
 
@@ -19,8 +18,7 @@ def add_parsers(commands: Any) -> None:
         "translate", help="translate a face into another domain"
     )
     parser.add_argument("image", help="image file with a face")
-    add_output(parser, images.WRITABLE, more="picture to write")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_result_flags(parser, images.WRITABLE, more="picture to write")
     parser.add_argument("--to", required=True, choices=list(TRANSLATORS), help="which way")
     parser.add_argument("--face", type=int, default=1, metavar="N", help="1 is the largest face")
     parser.add_argument("--crop", action="store_true", help="write the face alone, 256 pixels")
@@ -33,13 +31,8 @@ def run_translate(args: argparse.Namespace) -> int:
     from cxdemo.faces.choice import find_in
     from cxdemo.runs.translate import translate_face
 
-    output = choose_output(
-        args.output,
-        endings=images.WRITABLE,
-        usual=f"{Path(args.image).stem}-{args.to}.png",
-        inputs=[args.image],
-        overwrite=args.overwrite,
-    )
+    usual = f"{Path(args.image).stem}-{args.to}.png"
+    output = choose_result(args, args.image, endings=images.WRITABLE, usual=usual)
     ctx = default_context()
     chosen = find_in(images.load(args.image), ctx.find_faces)
     if not chosen.faces:
@@ -60,10 +53,8 @@ def run_translate(args: argparse.Namespace) -> int:
     }
     image = made.after if args.crop else made.whole
     file = output.write(partial(images.save_picture, image, settings=told))
-    if args.json:
-        print_json(told, file)
-        return 0
-    print(f"{len(chosen.faces)} found, face {args.face} translated in {found.seconds:.2f} s")
-    print(f"CX to the source {found.source_term:.3f}, change {100 * found.moved:.1f} %")
-    print(file)
-    return 0
+    lines = (
+        f"{len(chosen.faces)} found, face {args.face} translated in {found.seconds:.2f} s",
+        f"CX to the source {found.source_term:.3f}, change {100 * found.moved:.1f} %",
+    )
+    return tell_result(args, told, file, lines=lines)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result, tell_result
+from cxdemo.commands.terminal import draw_bar
 from cxdemo.losses import LOSSES
-from cxdemo.pipelines.misalignment import MisalignmentConfig
+from cxdemo.pipelines.misalignment import Frame, MisalignmentConfig
 
 ENDINGS = (".gif", ".mp4", ".png", ".json")
 
@@ -21,9 +21,9 @@ def add_parsers(commands: Any) -> None:
         "misaligned", help="clean one noisy crop from shifted ones, under several losses"
     )
     parser.add_argument("image", help="image file that crops are cut from")
-    add_output(parser, ENDINGS, more="film, figure or figures to write")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_options(parser, MisalignmentConfig)
+    add_result_flags(
+        parser, ENDINGS, more="film, figure or figures to write", kind=MisalignmentConfig
+    )
     parser.set_defaults(command=run_misaligned)
 
 
@@ -34,27 +34,21 @@ def run_misaligned(args: argparse.Namespace) -> int:
     from cxdemo.runs.misaligned import MisalignedRun
     from cxdemo.runs.pace import say_left
 
-    output = choose_output(
-        args.output,
-        endings=ENDINGS,
-        usual="misaligned.gif",
-        inputs=[args.image, *filter(None, [args.settings])],
-        overwrite=args.overwrite,
-    )
+    output = choose_result(args, args.image, endings=ENDINGS, usual="misaligned.gif")
     config = choose_config(args, MisalignmentConfig, pipeline="misalignment")
     race = MisalignedRun(picture=images.load(args.image), config=config)
     for _ in foresee(race, default_context()):
         last = race.frames[-1]
         draw_bar("lab", last.index, last.total, say_left(race.seconds_left, ""))
     file = output.write(race.save)
-    if args.json:
-        print_json(race.settings(), file)
-        return 0
-    print(f"{'loss':20} {'PSNR':>6} {'best shift':>10} {'sharpness':>9} {'distinct':>8} {'s':>6}")
-    for name, s in race.frames[-1].standings.items():
-        print(
+    return tell_result(args, race.settings(), file, lines=_tabulate(race.frames[-1]))
+
+
+def _tabulate(last: Frame) -> Iterator[str]:
+    """A line for each loss."""
+    yield f"{'loss':20} {'PSNR':>6} {'best shift':>10} {'sharpness':>9} {'distinct':>8} {'s':>6}"
+    for name, s in last.standings.items():
+        yield (
             f"{LOSSES[name].label:20} {s.psnr:6.2f} {s.best_psnr:10.2f} {s.sharpness:9.2f} "
             f"{100 * s.distinct:6.0f} % {s.seconds:6.1f}"
         )
-    print(file)
-    return 0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result, tell_result
+from cxdemo.commands.terminal import draw_bar
 from cxdemo.pipelines.style_rivals import RIVALS, RivalsConfig
+
+if TYPE_CHECKING:
+    from cxdemo.runs.rivals import RivalsRun
 
 ENDINGS = (".png", ".gif", ".mp4", ".json")
 
@@ -21,9 +24,7 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("content", help="image file: what the picture shows")
     parser.add_argument("style", help="image file: how it is painted")
-    add_output(parser, ENDINGS, more="sheet, film or figures to write")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_options(parser, RivalsConfig)
+    add_result_flags(parser, ENDINGS, more="sheet, film or figures to write", kind=RivalsConfig)
     parser.set_defaults(command=compare_rivals)
 
 
@@ -34,25 +35,19 @@ def compare_rivals(args: argparse.Namespace) -> int:
     from cxdemo.runs.pace import say_left
     from cxdemo.runs.rivals import RivalsRun
 
-    output = choose_output(
-        args.output,
-        endings=ENDINGS,
-        usual="rivals.png",
-        inputs=[args.content, args.style, *filter(None, [args.settings])],
-        overwrite=args.overwrite,
-    )
+    output = choose_result(args, args.content, args.style, endings=ENDINGS, usual="rivals.png")
     config = choose_config(args, RivalsConfig, pipeline="style_rivals")
     run = RivalsRun(content=images.load(args.content), style=images.load(args.style), config=config)
     for _ in foresee(run, default_context()):
         draw_bar("rivals", run.taken, run.total, say_left(run.seconds_left, ""))
     file = output.write(run.save)
-    if args.json:
-        print_json(run.settings(), file)
-        return 0
-    print(f"{'rival':18} {'family':20} {'loss, of start':>14} {'s':>6}")
+    return tell_result(args, run.settings(), file, lines=_tabulate(run))
+
+
+def _tabulate(run: RivalsRun) -> Iterator[str]:
+    """A line for each rival."""
+    yield f"{'rival':18} {'family':20} {'loss, of start':>14} {'s':>6}"
     for name, stand in run.last.items():
         info = RIVALS[name]
         share = f"{100 * stand.loss:.1f} %"
-        print(f"{info.label:18} {info.family:20} {share:>14} {stand.seconds:6.1f}")
-    print(file)
-    return 0
+        yield f"{info.label:18} {info.family:20} {share:>14} {stand.seconds:6.1f}"

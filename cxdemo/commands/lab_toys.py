@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxdemo.commands.outputs import FIGURES, add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import add_flag, print_json
+from cxdemo.commands.outputs import FIGURES
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result, tell_result
+from cxdemo.commands.terminal import add_flag
 from cxdemo.options import options_of, parse_value, read_config
-from cxdemo.pipelines.loss_toys import GaussiansConfig, PointsConfig
+from cxdemo.pipelines.loss_toys import LOSSES, GaussiansConfig, PointsConfig, PointsFrame
 
 MUS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 SIGMAS = (0.25, 1.0, 2.0, 4.0, 10.0)
@@ -23,16 +24,15 @@ def add_parsers(commands: Any) -> None:
     gaussians: argparse.ArgumentParser = commands.add_parser(
         "gaussians", help="expected CX and L2 between two Gaussians (paper 1, Fig. 5)"
     )
-    add_output(gaussians, FIGURES, more="maps to write")
-    gaussians.add_argument("--json", action="store_true", help="print the table as JSON")
+    add_result_flags(gaussians, FIGURES, more="maps to write", told="the table")
     add_flag(gaussians, options_of(GaussiansConfig)["bandwidth"])
     gaussians.set_defaults(command=run_gaussians)
     points: argparse.ArgumentParser = commands.add_parser(
         "points", help="points moved under the nearest neighbour's L2, Chamfer and CX"
     )
-    add_output(points, RACE, more="film, figure or figures to write")
-    points.add_argument("--json", action="store_true", help="print the result as JSON")
-    add_options(points, PointsConfig)
+    add_result_flags(
+        points, RACE, more="film, figure or figures to write", told="the result", kind=PointsConfig
+    )
     points.set_defaults(command=run_points)
 
 
@@ -43,9 +43,7 @@ def run_gaussians(args: argparse.Namespace) -> int:
     from cxdemo.figures.toys import save_gaussians
     from cxdemo.pipelines.loss_toys import expect_gaussians
 
-    output = choose_output(
-        args.output, endings=FIGURES, usual="gaussians.png", overwrite=args.overwrite
-    )
+    output = choose_result(args, endings=FIGURES, usual="gaussians.png")
     given = {} if args.bandwidth is None else {"bandwidth": _parse_bandwidth(args.bandwidth)}
     config = read_config(GaussiansConfig, given, base=GaussiansConfig(draws=DRAWS))
     bandwidth = config.bandwidth
@@ -59,18 +57,18 @@ def run_gaussians(args: argparse.Namespace) -> int:
     }
     shown = (bandwidth,) if given else BANDWIDTHS
     file = output.write(lambda path: save_gaussians(shown, path))
-    if args.json:
-        told = {"h": bandwidth, "draws": DRAWS, "mus": MUS, "sigmas": SIGMAS, **table}
-        print_json(told, file)
-        return 0
+    told = {"h": bandwidth, "draws": DRAWS, "mus": MUS, "sigmas": SIGMAS, **table}
+    return tell_result(args, told, file, lines=_tabulate_gaussians(table, bandwidth))
+
+
+def _tabulate_gaussians(table: Mapping[str, list[list[float]]], bandwidth: float) -> Iterator[str]:
+    """E[CX] and DIS, a line for each sigma."""
     for name, title in (("similarity", f"E[CX], h = {bandwidth:g}"), ("distinct", "DIS")):
-        print(f"{title}\n{'sigma | mu':>10}", end="")
-        print("".join(f"{mu:8g}" for mu in MUS))
+        yield title
+        yield f"{'sigma | mu':>10}" + "".join(f"{mu:8g}" for mu in MUS)
         for sigma, row in zip(SIGMAS, table[name], strict=True):
-            print(f"{sigma:10g}" + "".join(f"{value:8.3f}" for value in row))
-    print("E[L2] = 1 + mu^2 + sigma^2. CX of two samples of one law is not 1: see mu 0, sigma 1.")
-    print(file)
-    return 0
+            yield f"{sigma:10g}" + "".join(f"{value:8.3f}" for value in row)
+    yield "E[L2] = 1 + mu^2 + sigma^2. CX of two samples of one law is not 1: see mu 0, sigma 1."
 
 
 def run_points(args: argparse.Namespace) -> int:
@@ -78,30 +76,25 @@ def run_points(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from cxdemo.figures.toys import frame_points, save_points
-    from cxdemo.pipelines.loss_toys import LOSSES, move_points
+    from cxdemo.pipelines.loss_toys import move_points
 
-    output = choose_output(
-        args.output,
-        endings=RACE,
-        usual="points.gif",
-        inputs=filter(None, [args.settings]),
-        overwrite=args.overwrite,
-    )
+    output = choose_result(args, endings=RACE, usual="points.gif")
     config = choose_config(args, PointsConfig, pipeline="loss_points")
     frames = list(move_points(config))
     file = output.write(lambda path: save_points(frames, config, path))
     standings = {name: asdict(frames[-1].standings[name]) for name in LOSSES}
-    if args.json:
-        print_json({**frame_points(config), "standings": standings}, file)
-        return 0
-    print(f"{'moved by':20} {'distinct':>8} {'to target':>9} {'from target':>11} {'-log CX':>8}")
+    told = {**frame_points(config), "standings": standings}
+    return tell_result(args, told, file, lines=_tabulate_points(frames[-1]))
+
+
+def _tabulate_points(last: PointsFrame) -> Iterator[str]:
+    """A line for each loss."""
+    yield f"{'moved by':20} {'distinct':>8} {'to target':>9} {'from target':>11} {'-log CX':>8}"
     for name, label in LOSSES.items():
-        s = frames[-1].standings[name]
-        print(
+        s = last.standings[name]
+        yield (
             f"{label:20} {s.distinct:7.0%} {s.to_target:10.4f} {s.from_target:11.4f} {s.loss:8.3f}"
         )
-    print(file)
-    return 0
 
 
 def _parse_bandwidth(text: str) -> object:

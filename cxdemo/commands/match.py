@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import FIGURES, Output, OutputError, add_output, choose_output
-from cxdemo.commands.settings import add_options, choose_config
-from cxdemo.commands.terminal import print_json
+from cxdemo.commands.outputs import FIGURES, Output, OutputError, choose_output
+from cxdemo.commands.settings import add_result_flags, choose_config, tell_result
 from cxdemo.features import load_features
 from cxdemo.grids import cell_at
 from cxdemo.pipelines.patch_similarity import (
@@ -37,10 +36,14 @@ def add_parser(commands: Any) -> None:
         metavar="X,Y",
         help="the patch that asks: pixels of A (of B with --asks target), or percents: 40%%,35%%",
     )
-    add_output(match, FIGURES, more="the panel to write")
     match.add_argument("--figure", metavar="FILE", help="the same panel as .svg or .pdf")
-    match.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    add_options(match, PatchSimilarityConfig)
+    add_result_flags(
+        match,
+        FIGURES,
+        more="the panel to write",
+        told="the numbers",
+        kind=PatchSimilarityConfig,
+    )
     match.set_defaults(command=run_match)
 
 
@@ -66,11 +69,7 @@ def run_match(args: argparse.Namespace) -> int:
     figure = draw_figure(asker, asked, answer, config, pair_names=names)
     numbers = describe_numbers(answer, survey, config, place)
     files = [out.write(partial(save_figure, figure, settings=numbers)) for out in outputs]
-    if args.json:
-        print_json(numbers, *files)
-    else:
-        print(tell_numbers(answer, survey, config), *files, sep="\n")
-    return 0
+    return tell_result(args, numbers, *files, lines=[tell_numbers(answer, survey, config)])
 
 
 def _load_network(config: PatchSimilarityConfig) -> tuple[PatchSimilarityConfig, Any]:

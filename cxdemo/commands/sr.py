@@ -19,14 +19,12 @@ from cxdemo.commands.outputs import (
     ExistsError,
     Output,
     OutputError,
-    add_output,
     check_folder,
-    choose_output,
     identities,
     name_results,
     place_in,
 )
-from cxdemo.commands.settings import add_options, choose_config
+from cxdemo.commands.settings import add_result_flags, choose_config, choose_result
 from cxdemo.commands.terminal import draw_bar
 from cxdemo.networks import Upscaler
 from cxdemo.options import read_settings
@@ -40,11 +38,6 @@ from cxdemo.pipelines.super_resolution import (
 
 PIPELINE = "super_resolution"
 MARK = f"-x{SCALE}"  # of a result that lies beside its source
-PICTURES = {
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm",
-    ".pgm", ".avif", ".heic", ".heif",
-}  # fmt: skip
-"""Endings of the files that are taken from a folder."""
 
 
 @dataclass(kw_only=True)
@@ -82,9 +75,13 @@ def add_parser(commands: Any) -> None:
         "sr", help="enlarge a picture, or a folder of them, four times"
     )
     sr.add_argument("input", help="image file, or folder")
-    add_output(sr, images.WRITABLE, more="picture to write")
-    sr.add_argument("--json", action="store_true", help="print what was made as JSON")
-    add_options(sr, SuperResolutionConfig)
+    add_result_flags(
+        sr,
+        images.WRITABLE,
+        more="picture to write",
+        told="what was made",
+        kind=SuperResolutionConfig,
+    )
     sr.set_defaults(command=run_sr)
 
 
@@ -96,13 +93,8 @@ def run_sr(args: argparse.Namespace) -> int:
     if source.is_dir():
         _enlarge_folder(source, Path(args.output), report, args)
     else:
-        output = choose_output(
-            args.output,
-            endings=images.WRITABLE,
-            usual=f"{source.stem}{MARK}.png",
-            inputs=[source, *filter(None, [args.settings])],
-            overwrite=args.overwrite,
-        )
+        usual = f"{source.stem}{MARK}.png"
+        output = choose_result(args, args.input, endings=images.WRITABLE, usual=usual)
         _enlarge(source, output, report, quiet=args.json)
     if args.json:
         print(report.as_json())
@@ -164,7 +156,7 @@ def _why_not(path: Path) -> str:
         return "no file"
     if path.name.startswith("."):
         return "a hidden file"
-    if path.suffix.lower() not in PICTURES:
+    if path.suffix.lower() not in images.PICTURES:
         return "no picture by its name"
     return "made by this command; name it alone to enlarge it again" if _is_result(path) else ""
 

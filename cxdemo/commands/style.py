@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from cxdemo import images
-from cxdemo.commands.outputs import add_output, choose_output
-from cxdemo.commands.settings import add_options, read_flags, tell_notice
-from cxdemo.commands.terminal import draw_bar, print_json
+from cxdemo.commands.settings import (
+    add_result_flags,
+    choose_result,
+    read_flags,
+    tell_notice,
+    tell_result,
+)
+from cxdemo.commands.terminal import draw_bar
 from cxdemo.options import parse_value
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
 
@@ -24,13 +29,17 @@ def add_parser(commands: Any) -> None:
     style: argparse.ArgumentParser = commands.add_parser("style", help="paint a content in a style")
     style.add_argument("content", help="image file: what the picture shows")
     style.add_argument("style", nargs="+", help="image files: whose style it takes")
-    add_output(style, images.WRITABLE, more="picture to write")
     style.add_argument("--preset", choices=tuple(PRESETS), help="default: fast")
     style.add_argument(
         "--style-weights", nargs="+", metavar="W", help="share of each style. Default: equal"
     )
-    style.add_argument("--json", action="store_true", help="print settings and figures as JSON")
-    add_options(style, StyleTransferConfig)
+    add_result_flags(
+        style,
+        images.WRITABLE,
+        more="picture to write",
+        told="settings and figures",
+        kind=StyleTransferConfig,
+    )
     style.set_defaults(command=run_style)
 
 
@@ -41,13 +50,8 @@ def run_style(args: argparse.Namespace) -> int:
     from cxdemo.runs.pace import say_left
     from cxdemo.runs.style import StyleRun
 
-    output = choose_output(
-        args.output,
-        endings=images.WRITABLE,
-        usual=f"{Path(args.content).stem}-stylized.png",
-        inputs=[args.content, *args.style, *filter(None, [args.settings])],
-        overwrite=args.overwrite,
-    )
+    usual = f"{Path(args.content).stem}-stylized.png"
+    output = choose_result(args, args.content, *args.style, endings=images.WRITABLE, usual=usual)
     config, weights = read_asked(args)
     run = StyleRun(
         content=images.load(args.content),
@@ -63,12 +67,8 @@ def run_style(args: argparse.Namespace) -> int:
     if run.notice:
         _LOGGER.warning(run.notice)
     file = output.write(partial(images.save_picture, run.image, settings=run.settings()))
-    if args.json:
-        terms = dict(run.history[-1][1])
-        print_json(run.settings() | {"loss": run.loss, "losses": terms}, file)
-    else:
-        print(file)
-    return 0
+    figures = {"loss": run.loss, "losses": dict(run.history[-1][1])}
+    return tell_result(args, run.settings() | figures, file)
 
 
 def read_asked(args: argparse.Namespace) -> tuple[StyleTransferConfig, list[float]]:

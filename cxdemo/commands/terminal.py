@@ -1,13 +1,9 @@
-"""What the commands share: flags made of options, and a bar of progress, figures as JSON."""
+"""Flags made of options, and a bar of progress."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from cxdemo.options import Option
 
@@ -21,11 +17,6 @@ def add_flag(parser: argparse.ArgumentParser, known: Option) -> None:
         return
     # Text until `read_flags` reads it, so that a wrong value gets the sentence of its option.
     parser.add_argument(flag, default=None, metavar="X", help=help_text)
-
-
-def print_json(told: Mapping[str, Any], *files: Path) -> None:
-    """Figures for programs, with the files that were written."""
-    print(json.dumps({**told, "files": [str(file) for file in files]}, indent=2))
 
 
 def _shown(value: object) -> str:

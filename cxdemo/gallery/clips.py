@@ -16,7 +16,7 @@ from torch import Tensor
 from cxdemo import images
 from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES
-from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.gallery.made import Result
 from cxdemo.images import resize
 from cxdemo.pipelines.animation_measures import flicker, pose_accuracy

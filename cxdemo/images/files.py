@@ -6,7 +6,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,6 +34,11 @@ WRITABLE = {
 """The formats of results, by ending."""
 
 
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm",
+    ".pgm", ".avif", ".heic", ".heif",
+)  # fmt: skip
+"""Endings of the files that are taken from a folder."""
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels, of the formats that have such a limit
 
 
@@ -42,6 +47,35 @@ _SAVED_AS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
     "TIFF": {"compression": "tiff_deflate"},
 }
+
+
+def list_pictures(
+    *folders: Path, endings: Collection[str] = PICTURES, deep: bool = False
+) -> list[Path]:
+    """The pictures in folders by the endings of their names, folder by folder in order.
+
+    Args:
+        folders: Where they lie.
+        endings: In lower case, such as ".png".
+        deep: Whether folders in folders count.
+
+    Raises:
+        ValueError: A folder that is not there, or no picture in any.
+    """
+    found = [
+        path for folder in folders for path in _members(folder, deep=deep)
+        if path.suffix.lower() in endings
+    ]  # fmt: skip
+    if not found:
+        names = " and ".join(map(str, folders))
+        raise ValueError(f"Expected pictures ({', '.join(endings)}) in {names}, found none.")
+    return found
+
+
+def _members(folder: Path, *, deep: bool) -> list[Path]:
+    if not folder.is_dir():
+        raise ValueError(f"Expected a folder of pictures, and {folder} is none: name another.")
+    return sorted(folder.rglob("*") if deep else folder.iterdir())
 
 
 def save_png(

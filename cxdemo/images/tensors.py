@@ -128,6 +128,57 @@ def fit_long_side(image: Tensor, long_side: int, *, mode: ResizeMode = "bicubic"
     return resize(image, _fitted(height, width, long_side), mode=mode)
 
 
+def crop_middle(image: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """The middle of an image; None: its largest square. Where sides are odd, less of it at the top.
+
+    Shape:
+        image: (N, C, H, W). Returns (N, C, *size), a view.
+
+    Raises:
+        ValueError: The image is smaller.
+
+    Example:
+        >>> crop_middle(torch.arange(12.0).view(1, 1, 3, 4))[0, 0, 0]
+        tensor([0., 1., 2.])
+    """
+    height, width = image.shape[-2:]
+    rows, columns = size or (min(height, width),) * 2
+    if rows > height or columns > width:
+        raise ValueError(
+            f"Expected an image of at least {columns} x {rows} pixels, got {width} x {height}."
+        )
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[..., top : top + rows, left : left + columns]
+
+
+def blur(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur with mirrored borders, over 3 sigma to each side.
+
+    Args:
+        image: Any channels.
+        sigma: Standard deviation in pixels.
+
+    Shape:
+        image: (N, C, H, W). Returns the same.
+    """
+    radius = min(math.ceil(3 * sigma), min(image.shape[-2:]) - 1)
+    return blur_inside(F.pad(image, (radius,) * 4, mode="reflect"), sigma, radius)
+
+
+def blur_inside(image: Tensor, sigma: float, radius: int) -> Tensor:
+    """Gaussian means over the windows that lie inside an image.
+
+    Shape:
+        image: (N, C, H, W). Returns (N, C, H - 2 radius, W - 2 radius).
+    """
+    places = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
+    kernel = torch.softmax(-(places**2) / (2 * sigma**2), dim=0)  # (2 radius + 1,), sums to 1
+    channels = image.shape[1]
+    column = kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
+    row = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
+    return F.conv2d(F.conv2d(image, column, groups=channels), row, groups=channels)
+
+
 def _fitted(height: int, width: int, long_side: int) -> tuple[int, int]:
     if long_side < 1:
         raise ValueError(f"Expected a long side of at least 1 pixel, got {long_side}.")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cxdemo.contextual import ContextualTarget, contextual_loss, contextual_target
 from cxdemo.features import load_features
-from cxdemo.images import resize
+from cxdemo.images import crop_middle, resize
 from cxdemo.networks import CascadedRefinement
 from cxdemo.optimize import Clock
 from cxdemo.options import check_options, option
@@ -413,11 +413,8 @@ def _endless_order(count: int, config: AnimationConfig) -> Iterator[list[int]]:
 
 def _square(frames: Tensor, size: int) -> Tensor:
     """The middle square of frames at a size, (T, 3, size, size)."""
-    height, width = frames.shape[2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = frames[:, :, top : top + side, left : left + side]
-    if side == size:
+    middle = crop_middle(frames)
+    if middle.shape[2] == size:
         return middle
     return resize(middle, (size, size)).clamp(0, 1)
 

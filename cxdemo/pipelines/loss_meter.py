@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cxdemo.features import PatchFeatures, VGGFeatures, load_features
-from cxdemo.images import fit_long_side
+from cxdemo.images import blur_inside, crop_middle, fit_long_side
 from cxdemo.losses import LOSSES, build_loss
 from cxdemo.options import check_options, option
 
@@ -68,13 +68,7 @@ def _scale(around: Tensor, amount: float) -> Tensor:
 def _blur(around: Tensor, amount: float) -> Tensor:
     if amount == 0:
         return _middle(around)
-    radius = math.ceil(3 * amount)
-    places = torch.arange(-radius, radius + 1, device=around.device, dtype=around.dtype)
-    kernel = torch.softmax(-(places**2) / (2 * amount**2), dim=0)
-    for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
-        weight = kernel.view(shape).expand(3, 1, *kernel.view(shape).shape[2:])
-        around = F.conv2d(around, weight, padding="same", groups=3)
-    return _middle(around)
+    return _middle(blur_inside(around, amount, math.ceil(3 * amount)))
 
 
 def _noise(around: Tensor, amount: float) -> Tensor:
@@ -252,8 +246,7 @@ def cut(image: Tensor) -> Tensor:
         )
     scaled = fit_long_side(image, math.ceil(1.2 * side * max(height, width) / min(height, width)))
     scaled = (scaled if min(scaled.shape[2:]) >= side else image).clamp(0, 1)
-    top, left = ((length - side) // 2 for length in scaled.shape[2:])
-    return scaled[..., top : top + side, left : left + side]
+    return crop_middle(scaled, (side, side))
 
 
 def shuffle_pixels(image: Tensor, *, seed: int = 0) -> Tensor:
@@ -265,4 +258,4 @@ def shuffle_pixels(image: Tensor, *, seed: int = 0) -> Tensor:
 
 
 def _middle(around: Tensor) -> Tensor:
-    return around[..., MARGIN : MARGIN + CROP, MARGIN : MARGIN + CROP]
+    return crop_middle(around, (CROP, CROP))

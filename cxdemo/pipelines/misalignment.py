@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cxdemo.contextual import contextual_matches
 from cxdemo.features import PatchFeatures, VGGFeatures, load_features
-from cxdemo.images import fit_long_side
+from cxdemo.images import crop_middle, fit_long_side
 from cxdemo.losses import LOSSES, Comparison, build_loss
 from cxdemo.options import check_options, option
 
@@ -169,8 +169,7 @@ def make_scene(image: Tensor, config: MisalignmentConfig) -> Scene:
             f"{config.crop} that move by {config.shift} need {side} x {side}: choose a larger "
             "picture, a smaller crop or a smaller shift."
         )
-    top, left = ((length - side) // 2 for length in scaled.shape[2:])
-    around = scaled[..., top : top + side, left : left + side]
+    around = crop_middle(scaled, (side, side))
     dice = torch.Generator().manual_seed(config.seed)
     draws = torch.randint(-config.shift, config.shift + 1, (config.num_targets, 2), generator=dice)
     shifts = [(int(a), int(b)) for a, b in draws]

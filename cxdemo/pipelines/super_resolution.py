@@ -22,7 +22,7 @@ from torch import Tensor
 from cxdemo.checkpoints import load_state_dict
 from cxdemo.contextual import contextual_similarity
 from cxdemo.features import load_features
-from cxdemo.images import Canvas, ImageLimits, shrink, to_pil, to_tensor
+from cxdemo.images import Canvas, ImageLimits, crop_middle, shrink, to_pil, to_tensor
 from cxdemo.metrics import PerceptualDistance, load_perceptual_distance, psnr_y, ssim
 from cxdemo.networks import Upscaler, compact_upscaler
 from cxdemo.options import check_options, option
@@ -426,9 +426,8 @@ def prepare_test(picture: Tensor) -> tuple[Tensor, Tensor]:
             f"{TEST_LIMITS.min_side} on each side, as it is shrunk to a quarter first: choose a "
             "larger one."
         )
-    sides = [min(side, TEST_SIDE) // SCALE * SCALE for side in (height, width)]
-    top, left = (height - sides[0]) // 2, (width - sides[1]) // 2
-    truth = picture[:, :, top : top + sides[0], left : left + sides[1]]
+    rows, columns = (min(side, TEST_SIDE) // SCALE * SCALE for side in (height, width))
+    truth = crop_middle(picture, (rows, columns))
     low_res = shrink(truth, SCALE)
     return truth, (low_res * 255).round() / 255
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from cxdemo.engine.context import Context
 from cxdemo.engine.zero_gpu import estimate_seconds
 from cxdemo.faces import Framing, crop_along
-from cxdemo.images import resize
+from cxdemo.images import crop_middle, resize
 from cxdemo.pipelines.animation_measures import flicker
 from cxdemo.pipelines.face_animation import (
     AnimationConfig,
@@ -226,11 +226,7 @@ class ClipRun(Live):
 
 def _enlarge(frames: Tensor) -> Tensor:
     """The middle squares at the size of a panel."""
-    height, width = frames.shape[2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = frames[:, :, top : top + side, left : left + side]
-    return resize(middle, (SHOWN, SHOWN)).clamp(0, 1)
+    return resize(crop_middle(frames), (SHOWN, SHOWN)).clamp(0, 1)
 
 
 def start_animation(target: Tensor, driver: Clip, config: AnimationConfig) -> ClipRun:

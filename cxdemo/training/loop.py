@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 SAVE_SECONDS = 120.0
 """Seconds between two states of a run, whose validations may be an hour apart on a busy machine."""
@@ -54,8 +55,8 @@ def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: 
     d = min(decay, (1 + step) / (10 + step)). Buffers are copied.
     """
     d = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1 - d)
+    means, values = list(average.parameters()), list(network.parameters())
+    get_ema_multi_avg_fn(d)(means, values, step)  # pyright: ignore[reportArgumentType]
     for mean, value in zip(average.buffers(), network.buffers(), strict=True):
         mean.copy_(value)
 

@@ -6,8 +6,6 @@ sees what an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-import io
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms.v2.functional import jpeg
 
-from cxdemo.images import shrink
+from cxdemo.images import blur, list_pictures, shrink
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 LARGE = 1400
@@ -30,12 +29,9 @@ def list_photos(folder: Path) -> list[Path]:
     """The photos of a folder and of those in it, in the order of their names.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or no such folder.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise ValueError(f"Expected photos ({', '.join(SUFFIXES)}) in {folder}, found none.")
-    return found
+    return list_pictures(folder, endings=SUFFIXES, deep=True)
 
 
 def split_photos(paths: Sequence[Path], num_validation: int) -> tuple[list[Path], list[Path]]:
@@ -116,25 +112,10 @@ def round_to_bytes(image: Tensor) -> Tensor:
     return (image * 255).round() / 255
 
 
-def blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur with mirrored borders; sigma in pixels. (N, C, H, W) -> the same."""
-    radius = min(math.ceil(3 * sigma), min(image.shape[2:]) - 1)
-    places = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.softmax(-(places**2) / (2 * sigma**2), dim=0)  # (2 radius + 1,), sums to 1
-    channels = image.shape[1]
-    column = kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    row = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-    padded = F.pad(image, (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, column, groups=channels), row, groups=channels)
-
-
 def compress_jpeg(image: Tensor, quality: int) -> Tensor:
     """An image after a JPEG file: (1, 3, H, W) in [0, 1] -> the same."""
-    levels = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()  # (H, W, 3)
-    file = io.BytesIO()
-    Image.fromarray(levels).save(file, format="JPEG", quality=quality)
-    decoded = np.array(Image.open(file))  # (H, W, 3)
-    return torch.from_numpy(decoded).permute(2, 0, 1)[None].float() / 255
+    levels = (image[0] * 255).round().to(torch.uint8)  # (3, H, W)
+    return jpeg(levels, quality)[None].float() / 255
 
 
 class Crops:

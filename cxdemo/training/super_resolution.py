@@ -25,10 +25,10 @@ PSNR in phase `mse` and by LPIPS in the others, are in `best.safetensors`.
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, replace
 from pathlib import Path
 
 from cxdemo.metrics import load_perceptual_distance
+from cxdemo.training.flags import add_flags, print_records, read_flags
 from cxdemo.training.photos import list_photos
 from cxdemo.training.upscaler_config import PHASES, TrainingConfig
 from cxdemo.training.upscaler_run import Run
@@ -37,22 +37,12 @@ from cxdemo.training.upscaler_run import Run
 def main(argv: list[str] | None = None) -> int:
     """Runs a phase to its end; prints a line for each validation."""
     args = _parser().parse_args(argv)
-    chosen = {
-        f.name: getattr(args, f.name)
-        for f in fields(TrainingConfig)
-        if getattr(args, f.name, None) is not None
-    }
-    config = replace(PHASES[args.phase], **chosen)
+    config = read_flags(args, PHASES[args.phase])
     distance = load_perceptual_distance()
     judges = {"lpips": lambda upscaled, truth: float(distance(upscaled.cpu(), truth.cpu()))}
     run = Run(config, args.folder, list_photos(args.photos), start=args.start, judges=judges)
-    if run.accelerator.is_main_process:
-        count = run.accelerator.num_processes
-        print(f"{len(run.crops.photos)} photos, {count} processes", config.as_dict(), flush=True)
-    for record in run.run():
-        if run.accelerator.is_main_process:
-            print("  ".join(f"{name} {value:.5g}" for name, value in record.items()), flush=True)
-    run.accelerator.end_training()
+    count = run.accelerator.num_processes
+    print_records(run, f"{len(run.crops.photos)} photos, {count} processes", config.as_dict())
     return 0
 
 
@@ -64,17 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, required=True, help="for state and results")
     parser.add_argument("--start", type=Path, help="safetensors file to start from")
     parser.add_argument("--phase", default="mse", choices=tuple(PHASES))
-    for f in fields(TrainingConfig):
-        if f.name == "phase":
-            continue
-        kind = _split if f.name == "layers" else type(f.default)
-        flag = "--" + f.name.replace("_", "-")
-        parser.add_argument(flag, type=kind, metavar="X", help="default: as the phase has it")
+    add_flags(parser, TrainingConfig, usual="as the phase has it", but={"phase"})
     return parser
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
 
 
 if __name__ == "__main__":

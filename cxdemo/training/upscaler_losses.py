@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxdemo.contextual import contextual_loss
+from cxdemo.images import blur
 from cxdemo.losses import generator_loss
-from cxdemo.training.photos import blur
 from cxdemo.training.upscaler_config import TrainingConfig
 
 Features = Callable[[Tensor], dict[str, Tensor]]

@@ -20,7 +20,7 @@ def test_there_are_six_to_eight_and_their_pictures_exist():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
 def test_results_are_there_and_up_to_date(example):
-    again = "make them again: python -m cxdemo.gallery.style"
+    again = "make them again: python -m cxdemo examples style"
     assert gallery.stored_key(example) == example.key, again
     run = gallery.open_example(example)
     assert run.finished

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from cxdemo import examples, images
-from cxdemo.figures.line_chart import draw_lines
+from cxdemo.figures.charts import draw_lines
 from cxdemo.pipelines.loss_meter import CHANGES, LossMeter, MeterConfig
 from cxdemo.pipelines.misalignment import MisalignmentConfig
 from cxdemo.runs.meter import MeterRun

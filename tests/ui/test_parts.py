@@ -9,7 +9,7 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from cxdemo.figures import overlay as match_overlay
-from cxdemo.figures.loss_curve import MOST_POINTS, draw_loss_curve
+from cxdemo.figures.charts import MOST_POINTS, draw_loss_curve
 from cxdemo.pipelines.style_transfer import PRESETS, StyleMatch, load_preset
 from cxdemo.runs import pace
 from cxdemo.ui.kit import picture_cards

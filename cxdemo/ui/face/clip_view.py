@@ -7,7 +7,7 @@ from html import escape
 from torch import Tensor
 
 from cxdemo import images
-from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.figures.thumbnails import to_data_url
 from cxdemo.images import resize
 from cxdemo.runs.clips import ClipRun
@@ -89,8 +89,5 @@ def _row(frames: Tensor, caption: str, said: str) -> str:
 
 
 def _url(frame: Tensor) -> str:
-    height, width = frame.shape[2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = frame[:, :, top : top + side, left : left + side]
-    return to_data_url(images.to_pil(resize(middle, (PANEL, PANEL)).clamp(0, 1)))
+    middle = resize(images.crop_middle(frame), (PANEL, PANEL))
+    return to_data_url(images.to_pil(middle.clamp(0, 1)))

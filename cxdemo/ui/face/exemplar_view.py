@@ -9,7 +9,7 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.figures import overlay as match_overlay
-from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.pipelines.face_exemplar import FaceMatch
 from cxdemo.pipelines.style_transfer import StyleMatch
 from cxdemo.runs.exemplar import ExemplarRun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from cxdemo import images
-from cxdemo.figures.line_chart import draw_lines
+from cxdemo.figures.charts import draw_lines
 from cxdemo.figures.thumbnails import to_png_url
 from cxdemo.losses import LOSSES
 from cxdemo.pipelines.loss_meter import CHANGES, CROP, MARGIN, METER_LOSSES

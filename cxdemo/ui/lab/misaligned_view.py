@@ -7,7 +7,7 @@ from html import escape
 from torch import Tensor
 
 from cxdemo import images
-from cxdemo.figures.line_chart import draw_lines
+from cxdemo.figures.charts import draw_lines
 from cxdemo.figures.thumbnails import to_png_url
 from cxdemo.losses import LOSSES
 from cxdemo.pipelines.misalignment import Standing

@@ -17,7 +17,7 @@ from PIL import Image
 from cxdemo import examples, images
 from cxdemo.engine.context import Context
 from cxdemo.figures import overlay as match_overlay
-from cxdemo.figures.loss_curve import draw_loss_curve
+from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.gallery import style as style_gallery
 from cxdemo.options import options_of, read_config
 from cxdemo.pipelines.style_transfer import (
