@@ -8,7 +8,7 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.__main__ import main
-from cxdemo.figures.match import check_ending
+from cxdemo.figures.print_frame import check_ending
 from cxdemo.figures.report import read_place
 from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig, extract_map
@@ -24,7 +24,9 @@ SMALL = ["--size", "64"]
 @pytest.fixture
 def undrawn(monkeypatch):
     """Numbers need no panel, which takes a second to write."""
-    monkeypatch.setattr("cxdemo.figures.match.save_figure", lambda figure, file, **_: file.touch())
+    monkeypatch.setattr(
+        "cxdemo.figures.print_frame.save_figure", lambda figure, file, **_: file.touch()
+    )
 
 
 def oracle(x, y, *, h, weight=0.0, eps=1e-5):
@@ -114,7 +116,7 @@ def test_the_settings_of_a_panel_come_back_here_and_in_the_app(monkeypatch, caps
     def save(figure, file, *, settings):
         images.save_picture(Image.new("RGB", (9, 9)), file, settings=settings)
 
-    monkeypatch.setattr("cxdemo.figures.match.save_figure", save)
+    monkeypatch.setattr("cxdemo.figures.print_frame.save_figure", save)
     flags = ["--bandwidth", "0.3", "--asks", "target", "--at", "20%,70%", "--json"]
     said = json.loads(run(capsys, tmp_path, *flags))
     read = read_settings_file(tmp_path / "panel.png", None)

@@ -172,13 +172,6 @@ def test_a_map_of_one_feature_has_one_hub():
     assert survey.hubs.sum() == 9
 
 
-def test_won_by_lists_the_targets_of_a_source():
-    survey = survey_of([[0, 0], [0, 0]], [[3, 0, 3], [1, 1, 3]])
-    assert survey.won_by((1, 1)) == [(0, 0), (0, 2), (1, 2)]
-    assert survey.won_by((0, 1)) == [(1, 0), (1, 1)]
-    assert survey.won_by((1, 0)) == []
-
-
 def test_the_strongest_are_mutual_sorted_and_apart():
     choice, winner = [[0, 1, 2, 2]], [[0, 1, 3, 2]]  # source 2's choice is won by source 3
     survey = survey_of(choice, winner, strength=[[0.5, 0.9, 1.0, 0.7]])

@@ -7,7 +7,7 @@ import torch
 
 from cxdemo.pipelines.loss_toys import PointsConfig, move_points
 from cxdemo.pipelines.special_cases import (
-    blindness_bound,
+    EPS,
     compare_with_kl,
     feature_distances,
     kde_divergence,
@@ -39,6 +39,26 @@ def test_with_a_growing_place_the_vote_becomes_the_perceptual_loss_and_cx_goes_b
     assert torch.allclose(bound.redrawn, image, atol=1e-5)
     assert free.voted < 0.7 * perceptual
     assert free.loss > 0.5
+
+
+def blindness_bound(x, y, weight, *, bandwidth=0.5):
+    """The bound of `special_cases`'s head on 1 - CX_ii, its largest over the rows.
+
+    Raises:
+        ValueError: w is too small for every own position to be the nearest, as the bound needs.
+    """
+    d = feature_distances(x, y).double()  # (P, P)
+    height, width = x.shape[2:]
+    down, across = torch.meshgrid(
+        (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
+    )
+    places = torch.stack([down.flatten(), across.flatten()], dim=1)  # (P, 2)
+    apart = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    own = d.diagonal()[:, None]  # (P, 1)
+    excess = weight * apart + d - own  # (P, P)
+    if bool((excess.fill_diagonal_(math.inf) < 0).any()):
+        raise ValueError(f"A weight of {weight:g} leaves a nearer target elsewhere: raise it.")
+    return float((-excess / (bandwidth * (own + EPS))).exp().sum(dim=1).max())
 
 
 @pytest.mark.parametrize("weight", [30.0, 60.0])

@@ -12,6 +12,7 @@ from cxdemo import images
 from cxdemo.networks import Upscaler
 from cxdemo.pipelines import super_resolution as sr
 from cxdemo.pipelines.super_resolution import SuperResolutionConfig, upscale
+from cxdemo.pipelines.super_resolution.judge import _windows
 
 LEVEL = 1 / 255
 
@@ -237,7 +238,7 @@ def test_a_test_takes_the_middle_of_a_large_picture_and_refuses_a_small_one():
     ("height", "width", "count"), [(200, 100, 1), (400, 200, 2), (999, 512, 4)]
 )
 def test_windows_of_cx_lie_inside(height, width, count):
-    boxes = sr._windows(height, width)
+    boxes = _windows(height, width)
     assert len(boxes) == count
     for box in boxes:
         assert 0 <= box.top < box.bottom <= height

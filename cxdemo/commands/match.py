@@ -49,7 +49,8 @@ def add_parser(commands: Any) -> None:
 
 def run_match(args: argparse.Namespace) -> int:
     """Says and draws what a patch of one picture sees in another."""
-    from cxdemo.figures.match import draw_figure, save_figure
+    from cxdemo.figures.match import draw_figure
+    from cxdemo.figures.print_frame import save_figure
     from cxdemo.figures.report import describe_numbers, read_place, tell_numbers
 
     outputs = _choose_outputs(args)

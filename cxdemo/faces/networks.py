@@ -16,7 +16,6 @@ from torch.nn import functional as F
 DETECTOR_SIDE = 128  # pixels
 MESH_SIDE = 192  # pixels
 NUM_LANDMARKS = 468
-NUM_KEYPOINTS = 6
 
 
 class BlazeBlock(nn.Module):

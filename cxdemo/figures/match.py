@@ -1,25 +1,40 @@
-"""The answer of one patch as a figure for slides and papers: PNG, SVG or PDF.
-
-matplotlib is imported when a figure is drawn, not before, and its global settings stay as they are.
-"""
+"""The answer of one patch as a figure for slides and papers: PNG, SVG or PDF."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from cxdemo import images
 from cxdemo.figures.overlay import COLORS
-from cxdemo.images import SETTINGS_KEY
+from cxdemo.figures.print_frame import (
+    ACCENT,
+    BOLD,
+    COLUMN,
+    FONT,
+    GRID,
+    HEAD,
+    INK,
+    LARGE,
+    LOWEST,
+    MARGIN,
+    SMALL,
+    SOFT,
+    WIDTH,
+    Layout,
+    add_axes,
+    add_picture_axes,
+    for_print,
+    height_of,
+    left_of,
+    print_settings,
+    versions,
+    write,
+)
 from cxdemo.pipelines.patch_similarity import (
     EPS,
     Answer,
@@ -33,39 +48,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HEAD = 0.09  # inches between a picture and its title
-BOLD: dict[str, Any] = {"fontweight": "bold"}
-
-FORMATS = ("png", "svg", "pdf")
-DPI = 300
 WORST = 3.0  # relative distance at the dark end of its scale
+
+
 BINS = 40
+
+
 OPACITY = 0.82  # of the colours over the greyed picture
+
+
 TOP = 5
-
-# Inches. Sizes of text suit a figure that is printed at half of them.
-WIDTH, MARGIN, GAP = 13.0, 0.35, 0.4
-COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) / 4
-TALLEST = 1.15 * COLUMN  # of a picture
-LOWEST = 2.3  # of the first row: as much as the numbers need
-TITLE, HEADER, CAPTION, EQUATION, BAR, FOOTER = 0.78, 0.34, 0.5, 0.6, 0.7, 0.42
-
-INK, SOFT, GRID, ACCENT = "#16191F", "#565C66", "#FFFFFF", "#D55E00"
-FONT, SMALL, LARGE = 11.0, 10.0, 16.0
-
-_SETTINGS: Any = {
-    "svg.fonttype": "none",  # text stays text, to be searched and edited
-    "pdf.fonttype": 42,  # TrueType, embedded
-    "svg.hashsalt": "cxdemo",  # the same figure is the same file
-    "font.family": "DejaVu Sans",
-    "mathtext.fontset": "dejavusans",
-    "font.size": FONT,
-    "axes.edgecolor": SOFT,
-    "axes.linewidth": 0.7,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "text.color": INK,
-}
 
 
 class Scale(NamedTuple):
@@ -78,29 +70,6 @@ class Scale(NamedTuple):
     dark: float
     bright: float
     clipped: bool = False
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where things lie, in inches from the top left."""
-
-    upper: float  # height of the boxes of the first row
-    lower: float  # of the second
-
-    @property
-    def first(self) -> float:
-        """Top of the first row of pictures."""
-        return TITLE + HEADER
-
-    @property
-    def second(self) -> float:
-        """Top of the second."""
-        return self.first + self.upper + CAPTION + EQUATION
-
-    @property
-    def height(self) -> float:
-        """Of the figure."""
-        return self.second + self.lower + BAR + FOOTER
 
 
 def draw_figure(
@@ -123,60 +92,22 @@ def draw_figure(
     from matplotlib.figure import Figure
 
     grid = _grid_of(source_picture, config)
-    asker, asked = _for_print(source_picture), _for_print(target_picture)
-    layout = Layout(max(_height(asker), _height(asked), LOWEST), _height(asked))
-    with _settings():
+    asker, asked = for_print(source_picture), for_print(target_picture)
+    layout = Layout(max(height_of(asker), height_of(asked), LOWEST), height_of(asked))
+    with print_settings():
         figure = Figure(figsize=(WIDTH, layout.height), facecolor="white")
         _draw_title(figure, answer, config, layout, pair_names)
-        _draw_asker(_picture_axes(figure, layout, 0, asker), asker, grid, answer.cell, pair_names)
-        _draw_asked(_picture_axes(figure, layout, 1, asked), asked, answer, pair_names)
-        _draw_histogram(_axes(figure, layout, 2, layout.first, layout.upper), answer)
-        _text(figure, layout, _left(2), layout.first - HEAD, "All its distances", **BOLD)
+        _draw_asker(
+            add_picture_axes(figure, layout, 0, asker), asker, grid, answer.cell, pair_names
+        )
+        _draw_asked(add_picture_axes(figure, layout, 1, asked), asked, answer, pair_names)
+        _draw_histogram(add_axes(figure, layout, 2, layout.first, layout.upper), answer)
+        write(figure, layout, left_of(2), layout.first - HEAD, "All its distances", **BOLD)
         _draw_numbers(figure, layout, answer)
         for column, scale in enumerate(scales_of(answer)):
             _draw_map(figure, layout, column, asked, answer, scale)
         _draw_footer(figure, layout, answer, config, grid)
     return figure
-
-
-def save_figure(
-    figure: Figure,
-    file: str | Path | BinaryIO,
-    *,
-    kind: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> None:
-    """Writes a figure: text as text, fonts embedded in a PDF, pictures at 300 dpi.
-
-    Args:
-        figure: What `draw_figure` made.
-        file: Where to.
-        kind: png, svg or pdf. None: as the file's name ends.
-        settings: What a PNG carries as JSON.
-
-    Raises:
-        ValueError: Another kind.
-    """
-    kind = kind or check_ending(file if isinstance(file, str | Path) else "")
-    quick: dict[str, Any] = {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
-    words: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    words["png"] = {} if settings is None else {SETTINGS_KEY: json.dumps(settings)}
-    with _settings():
-        figure.savefig(file, format=kind, dpi=DPI, metadata=words[kind], facecolor="white", **quick)
-
-
-def check_ending(path: str | Path) -> str:
-    """The kind of file that a name asks for.
-
-    Raises:
-        ValueError: It is not one that can be written.
-    """
-    ending = Path(path).suffix.lower()
-    if ending[1:] not in FORMATS:
-        raise ValueError(
-            f"A figure is a .png, .svg or .pdf file, got {Path(path).name!r}. Change its ending."
-        )
-    return ending[1:]
 
 
 def scales_of(answer: Answer) -> list[Scale]:
@@ -195,62 +126,10 @@ def scales_of(answer: Answer) -> list[Scale]:
     ]  # fmt: skip
 
 
-# ------------------------------------------------------------------------------- the frame
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib as the figure needs it; afterwards as it was."""
-    import matplotlib
-
-    with matplotlib.rc_context(_SETTINGS):
-        yield
-
-
 def _grid_of(picture: Image.Image, config: PatchSimilarityConfig) -> Cell:
     """Rows and columns of a picture's map."""
     height, width = fit_picture(images.to_tensor(picture), config).shape[2:]
     return height // config.stride, width // config.stride
-
-
-def _for_print(picture: Image.Image) -> Image.Image:
-    """A picture with as many pixels as are printed."""
-    height = _height(picture)
-    size = (round(DPI * height * picture.width / picture.height), round(DPI * height))
-    return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-
-
-def _height(picture: Image.Image) -> float:
-    """Of a picture in its column, inches."""
-    return min(TALLEST, COLUMN * picture.height / picture.width)
-
-
-def _left(column: int) -> float:
-    return MARGIN + column * (COLUMN + GAP)
-
-
-def _axes(
-    figure: Figure, layout: Layout, column: int, top: float, height: float, width: float = COLUMN
-) -> Axes:
-    """Axes at a place in inches, the left edge on the column's."""
-    bottom = 1 - (top + height) / layout.height
-    return figure.add_axes((_left(column) / WIDTH, bottom, width / WIDTH, height / layout.height))
-
-
-def _text(figure: Figure, layout: Layout, x: float, y: float, text: str, **options: Any) -> None:
-    """Text at a place in inches from the top left."""
-    known: dict[str, Any] = {"va": "baseline", "ha": "left", **options}
-    figure.text(x / WIDTH, 1 - y / layout.height, text, **known)
-
-
-def _picture_axes(figure: Figure, layout: Layout, column: int, picture: Image.Image) -> Axes:
-    """Axes that a picture fills, at the top left of its box."""
-    height = _height(picture)
-    width = height * picture.width / picture.height
-    return _axes(figure, layout, column, layout.first, height, width)
-
-
-# -------------------------------------------------------------------------------- the parts
 
 
 def _draw_title(
@@ -269,8 +148,8 @@ def _draw_title(
         f"Its vote {spread} of {total:_} patches (h = {config.bandwidth:g}); the best of them gets "
         f"{100 * best.affinity:.1f} %."
     ).replace("_", "\u202f")
-    _text(figure, layout, MARGIN, 0.36, title, fontsize=LARGE, fontweight="bold")
-    _text(figure, layout, MARGIN, 0.62, said, fontsize=FONT, color=SOFT)
+    write(figure, layout, MARGIN, 0.36, title, fontsize=LARGE, fontweight="bold")
+    write(figure, layout, MARGIN, 0.62, said, fontsize=FONT, color=SOFT)
 
 
 def _lower(name: str) -> str:
@@ -395,8 +274,8 @@ def _narrow(*both: Axes) -> None:
 
 def _draw_numbers(figure: Figure, layout: Layout, answer: Answer) -> None:
     """What the equations need of this row, and its five nearest patches."""
-    left, top = _left(3), layout.first
-    _text(figure, layout, left, top - HEAD, "Its numbers", **BOLD)
+    left, top = left_of(3), layout.first
+    write(figure, layout, left, top - HEAD, "Its numbers", **BOLD)
     lines = (
         (r"nearest, $\mathrm{min}_k\, d_{ik}$", f"{answer.nearest:.4f}"),
         (r"temperature, $h\,(\mathrm{min}_k\, d_{ik} + \epsilon)$", f"{answer.temperature:.5f}"),
@@ -404,8 +283,8 @@ def _draw_numbers(figure: Figure, layout: Layout, answer: Answer) -> None:
     )
     for index, (name, value) in enumerate(lines):
         y = top + 0.15 + 0.24 * index
-        _text(figure, layout, left, y, name, fontsize=SMALL)
-        _text(figure, layout, left + COLUMN, y, value, fontsize=SMALL, ha="right")
+        write(figure, layout, left, y, name, fontsize=SMALL)
+        write(figure, layout, left + COLUMN, y, value, fontsize=SMALL, ha="right")
     _draw_table(figure, layout, answer.best(TOP), top + 1.0)
 
 
@@ -414,22 +293,22 @@ _RIGHT_EDGES = (0.31, 0.48, 0.63, 0.77, 1.0)  # of the columns, as shares of the
 
 def _draw_table(figure: Figure, layout: Layout, best: Sequence[Candidate], top: float) -> None:
     """The nearest patches, one a line, numbers on their right edges."""
-    left = _left(3)
+    left = left_of(3)
     names = ("row, col", r"$d_{ij}$", r"$r_{ij}$", r"$w_{ij}$", r"$\mathrm{CX}_{ij}$")
     for name, edge in zip(names, _RIGHT_EDGES, strict=True):
-        _text(figure, layout, left + edge * COLUMN, top, name, fontsize=SMALL, color=SOFT,
+        write(figure, layout, left + edge * COLUMN, top, name, fontsize=SMALL, color=SOFT,
               ha="right")  # fmt: skip
     _rule(figure, layout, top + 0.08)
     for rank, candidate in enumerate(best):
         y = top + 0.3 + 0.245 * rank
-        _text(
+        write(
             figure, layout, left + 0.1, y, str(rank + 1), fontsize=9, fontweight="bold",
             ha="center",
             bbox={"boxstyle": "circle,pad=0.18", "facecolor": COLORS[rank], "edgecolor": INK,
                   "linewidth": 0.8},
         )  # fmt: skip
         for text, edge in zip(_row_of(candidate), _RIGHT_EDGES, strict=True):
-            _text(figure, layout, left + edge * COLUMN, y, text, fontsize=SMALL, ha="right")
+            write(figure, layout, left + edge * COLUMN, y, text, fontsize=SMALL, ha="right")
 
 
 def _row_of(candidate: Candidate) -> tuple[str, ...]:
@@ -447,7 +326,7 @@ def _row_of(candidate: Candidate) -> tuple[str, ...]:
 def _rule(figure: Figure, layout: Layout, y: float) -> None:
     from matplotlib.lines import Line2D
 
-    left, height = _left(3), 1 - y / layout.height
+    left, height = left_of(3), 1 - y / layout.height
     ends = (left / WIDTH, (left + COLUMN) / WIDTH)
     figure.add_artist(Line2D(ends, (height, height), color=SOFT, linewidth=0.6))
 
@@ -464,9 +343,9 @@ def _draw_map(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    height = _height(picture)
+    height = height_of(picture)
     width = height * picture.width / picture.height
-    axes = _axes(figure, layout, column, layout.second, height, width)
+    axes = add_axes(figure, layout, column, layout.second, height, width)
     grid = _grid(answer)
     low, high = sorted((scale.dark, scale.bright))
     colors = ScalarMappable(Normalize(low, high), _palette(scale))
@@ -475,10 +354,10 @@ def _draw_map(
     for line, color in ((2.2, INK), (1.1, "#FFFFFF")):
         axes.plot(place + 0.5, row + 0.5, "o", markersize=11, fillstyle="none", color=color,
                   markeredgewidth=line)  # fmt: skip
-    left = _left(column)
-    _text(figure, layout, left, layout.second - 0.39, scale.name, **BOLD)
-    _text(figure, layout, left, layout.second - 0.13, scale.equation, fontsize=FONT)
-    bar_axes = _axes(figure, layout, column, layout.second + height + 0.12, 0.11, width)
+    left = left_of(column)
+    write(figure, layout, left, layout.second - 0.39, scale.name, **BOLD)
+    write(figure, layout, left, layout.second - 0.13, scale.equation, fontsize=FONT)
+    bar_axes = add_axes(figure, layout, column, layout.second + height + 0.12, 0.11, width)
     bar = figure.colorbar(
         colors, cax=bar_axes, orientation="horizontal",
         extend="max" if scale.clipped else "neither", extendfrac=0.04,
@@ -530,11 +409,4 @@ def _draw_footer(
         versions(),
     )
     y = layout.height - 0.16
-    _text(figure, layout, MARGIN, y, "  ·  ".join(parts), fontsize=SMALL - 1, color=SOFT)
-
-
-def versions() -> str:
-    """What made the figure."""
-    import matplotlib
-
-    return f"cxdemo, PyTorch {torch.__version__.split('+')[0]}, matplotlib {matplotlib.__version__}"
+    write(figure, layout, MARGIN, y, "  ·  ".join(parts), fontsize=SMALL - 1, color=SOFT)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from cxdemo import images
-from cxdemo.figures.match import save_figure
+from cxdemo.figures.print_frame import save_figure
 from cxdemo.pipelines.loss_toys import (
     LOSSES,
     MUS,

@@ -19,7 +19,7 @@ from cxdemo.examples import PICTURES
 from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.gallery.made import Result
 from cxdemo.images import resize
-from cxdemo.pipelines.animation_measures import flicker, pose_accuracy
+from cxdemo.pipelines.animation_measures import flicker, landmark_correlation, pose_accuracy
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 from cxdemo.runs.clips import ClipRun, open_clip, start_animation, start_puppet
 from cxdemo.runs.private_folder import runs_folder
@@ -157,7 +157,10 @@ def make_result(example: ClipExample, ctx: Context) -> ClipRun:
         "cpu_seconds": round(time.process_time() - begun, 1),
         "flicker": round(flicker(run.render(), _middle(run.shown, run.config.size)), 3),
     }
-    if not example.picture:
+    if example.picture:
+        followed, _ = landmark_correlation(run.render(), run.shown, ctx.find_faces)
+        figures["correlation"] = round(followed, 3)
+    else:
         result, truth = (_middle(frames, 128) for frames in (run.render(), _truth()))
         figures["pose_accuracy"] = round(pose_accuracy(result, truth), 3)
         figures["pose_accuracy_l2"] = round(pose_accuracy(result, truth, centred=False), 3)

@@ -14,7 +14,8 @@ from torch import Tensor
 from cxdemo import images
 from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES, open_picture
-from cxdemo.figures.match import draw_figure, save_figure
+from cxdemo.figures.match import draw_figure
+from cxdemo.figures.print_frame import save_figure
 from cxdemo.gallery import faces
 from cxdemo.gallery.made import Result
 from cxdemo.gallery.match import find_example

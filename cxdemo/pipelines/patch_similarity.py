@@ -214,11 +214,6 @@ class Survey:
         """Share of first choices that differ: 1 when no two source patches choose the same."""
         return int((self.hubs > 0).sum()) / self.choice.numel()
 
-    def won_by(self, cell: Cell) -> list[Cell]:
-        """The target patches that a source patch wins."""
-        index = cell[0] * self.choice.shape[1] + cell[1]
-        return [(int(r), int(c)) for r, c in (self.winner == index).nonzero()]
-
     def strongest(self, count: int, *, apart: int = 0) -> list[tuple[Cell, Cell, float]]:
         """Mutual first choices with the highest affinity: source cell, target cell, CX_ij.
 

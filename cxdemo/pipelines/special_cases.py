@@ -125,26 +125,6 @@ def perceptual_cosine(x: Tensor, y: Tensor) -> float:
     return float(feature_distances(x, y).diagonal().mean())
 
 
-def blindness_bound(x: Tensor, y: Tensor, weight: float, *, bandwidth: float = 0.5) -> float:
-    """The bound of this file's head on 1 - CX_ii, its largest over the rows.
-
-    Raises:
-        ValueError: w is too small for every own position to be the nearest, as the bound needs.
-    """
-    d = feature_distances(x, y).double()  # (P, P)
-    height, width = x.shape[2:]
-    down, across = torch.meshgrid(
-        (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
-    )
-    places = torch.stack([down.flatten(), across.flatten()], dim=1)  # (P, 2)
-    apart = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
-    own = d.diagonal()[:, None]  # (P, 1)
-    excess = weight * apart + d - own  # (P, P)
-    if bool((excess.fill_diagonal_(math.inf) < 0).any()):
-        raise ValueError(f"A weight of {weight:g} leaves a nearer target elsewhere: raise it.")
-    return float((-excess / (bandwidth * (own + EPS))).exp().sum(dim=1).max())
-
-
 def shift_pair(image: Tensor, shift: int, side: int = 96) -> tuple[Tensor, Tensor]:
     """Two square crops of an image, the second `shift` pixels further right: (1, 3, side, side).
 

@@ -468,7 +468,8 @@ def held_layers(backbone: str) -> tuple[str, ...]:
 
 def save_figures(comparison: Comparison, ctx: Context) -> list[Path]:
     """The panel for slides, as PDF and as SVG."""
-    from cxdemo.figures.match import draw_figure, save_figure
+    from cxdemo.figures.match import draw_figure
+    from cxdemo.figures.print_frame import save_figure
 
     source, target = (
         images.to_pil(comparison.kept(ctx, picture).picture)
