@@ -6,6 +6,7 @@ sees what an uninterrupted one would have seen.
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2.functional import jpeg
+from torchvision.transforms import v2
 
 from cxdemo.images import blur, list_pictures, shrink
 
@@ -114,8 +114,11 @@ def round_to_bytes(image: Tensor) -> Tensor:
 
 def compress_jpeg(image: Tensor, quality: int) -> Tensor:
     """An image after a JPEG file: (1, 3, H, W) in [0, 1] -> the same."""
-    levels = (image[0] * 255).round().to(torch.uint8)  # (3, H, W)
-    return jpeg(levels, quality)[None].float() / 255
+    levels = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()  # (H, W, 3)
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, format="JPEG", quality=quality)
+    decoded = np.array(Image.open(file))  # (H, W, 3)
+    return torch.from_numpy(decoded).permute(2, 0, 1)[None].float() / 255
 
 
 class Crops:
@@ -158,8 +161,8 @@ class Crops:
         height, width = photo.shape[1:]
         side = min(round(self.size * dice.uniform(1, self.max_shrink)), height, width)
         top, left = dice.randint(0, height - side), dice.randint(0, width - side)
-        crop = photo[None, :, top : top + side, left : left + side].float() / 255
-        if side != self.size:
-            crop = F.interpolate(crop, (self.size, self.size), mode="bicubic", antialias=True)
+        crop = v2.functional.crop(photo[None], top, left, side, side).float() / 255
+        crop = v2.functional.resize(crop, [self.size, self.size], v2.InterpolationMode.BICUBIC)
         crop = crop.rot90(dice.randrange(4), dims=(2, 3))
-        return (crop.flip(3) if dice.random() < 0.5 else crop).clamp(0, 1).contiguous()
+        mirrored = v2.functional.horizontal_flip(crop) if dice.random() < 0.5 else crop
+        return mirrored.clamp(0, 1).contiguous()
