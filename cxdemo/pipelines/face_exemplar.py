@@ -17,13 +17,12 @@ from torch import Tensor
 
 from cxdemo.contextual import (
     ContextualTarget,
-    contextual_affinity,
     contextual_loss,
     contextual_target,
 )
+from cxdemo.explanation import Explanation
 from cxdemo.faces import REGIONS
 from cxdemo.features import load_features
-from cxdemo.grids import box_of, cell_at
 from cxdemo.images import resize
 from cxdemo.optimize import Clock, Step, carry_change, optimize_pixels, total_variation
 from cxdemo.options import check_options, option
@@ -309,7 +308,7 @@ class FaceMatch(NamedTuple):
     affinity: float  # CX_ij in [0, 1]
 
 
-class ExemplarExplanation:
+class ExemplarExplanation(Explanation):
     """Which places of the target each place of a result prefers. Made once, asked many times.
 
     Args:
@@ -331,21 +330,21 @@ class ExemplarExplanation:
         target_mask: Tensor | None = None,
         features: Extractor | None = None,
     ) -> None:
-        self.layer, self.config = layer, config
         extract = features or load_features(
             BACKBONE, TARGET_LAYERS, pooling=POOLING, device=transformed.device
         )
         side = transformed.shape[-1]
         with torch.no_grad():
-            self.x = extract(transformed)[layer]  # (1, C, H', W')
-            self.y = _masked_target(
-                extract(_fit(target, side))[layer], _fit_mask(target_mask, side)
-            )
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of the result's map."""
-        return (self.x.shape[2], self.x.shape[3])
+            source = extract(transformed)[layer]  # (1, C, H', W')
+            asked = extract(_fit(target, side))[layer]
+            masked = _masked_target(asked, _fit_mask(target_mask, side))
+        super().__init__(
+            source,
+            [masked],
+            layer=layer,
+            bandwidth=config.target_bandwidth,
+            spatial_weight=config.target_place,
+        )
 
     def at(self, x: float, y: float, *, count: int = 5) -> list[FaceMatch]:
         """The strongest matches of a place, best first.
@@ -355,28 +354,7 @@ class ExemplarExplanation:
             y: Share of its height, in [0, 1].
             count: How many.
         """
-        row, column = self.cell(x, y)
-        position = torch.tensor([row * self.grid[1] + column], device=self.x.device)
-        affinity = self.affinity(position)[0]  # (Py,)
-        values, indices = affinity.topk(min(count, len(affinity)))
-        return [
-            FaceMatch(box_of(int(i), self.y.size), float(v))
-            for v, i in zip(values, indices, strict=True)
-        ]
-
-    def affinity(self, positions: Tensor) -> Tensor:
-        """CX_ij of some positions of the result, (R, Py); each row sums to 1."""
-        return contextual_affinity(
-            self.x,
-            self.y,
-            rows=positions,
-            bandwidth=self.config.target_bandwidth,
-            spatial_weight=self.config.target_place,
-        )[0]
-
-    def cell(self, x: float, y: float) -> tuple[int, int]:
-        """Row and column of the map under a place of the result."""
-        return cell_at(x, y, self.grid)
+        return [FaceMatch(box, affinity) for _, box, affinity in self.strongest(x, y, count)]
 
 
 # ------------------------------------------------------------------------------------- parts

@@ -9,6 +9,7 @@ same `Pose`, so that the true puppet frame of every driver frame is known.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,72 +238,108 @@ def _band(value: Tensor, width: float) -> Tensor:
 # -------------------------------------------------------------------------- the puppet: a drawn cat
 
 
+INK = "#4a2416"
+Spot = tuple[float, float]
+
+
+class _Sheet:
+    """A drawing of a tilted head, in units of which a side has a hundred, four times as large.
+
+    Args:
+        size: Side of the picture in the end, pixels.
+        middle: Of the head.
+        roll: By which the head is tilted, radians.
+    """
+
+    def __init__(self, size: int, middle: Spot, roll: float) -> None:
+        self.unit = 4 * size / 100
+        self.picture = Image.new("RGB", (4 * size, 4 * size), "#f3dfb3")
+        self.pen = ImageDraw.Draw(self.picture)
+        self.middle, self.turn = middle, (math.cos(roll), math.sin(roll))
+
+    def at(self, x: float, y: float) -> Spot:
+        """A place relative to the head's middle, in pixels."""
+        (cx, cy), (c, s) = self.middle, self.turn
+        return self.unit * (cx + c * x - s * y), self.unit * (cy + s * x + c * y)
+
+    def fill(self, places: Sequence[Spot], colour: str) -> None:
+        """A flat shape."""
+        self.pen.polygon([self.at(*place) for place in places], fill=colour)
+
+    def oval(self, x: float, y: float, a: float, b: float, fill: str, edge: str = "") -> None:
+        """An ellipse about a place, with an edge if that has a colour."""
+        angles = [2 * math.pi * i / 60 for i in range(60)]
+        spots = [self.at(x + a * math.cos(w), y + b * math.sin(w)) for w in angles]
+        self.pen.polygon(spots, fill=fill)
+        if edge:
+            width = round(1.3 * self.unit)
+            self.pen.line([*spots, *spots[:2]], fill=edge, width=width, joint="curve")
+
+    def stroke(self, places: Sequence[Spot], width: float, fill: str = INK) -> None:
+        """A line through some places."""
+        spots = [self.at(*place) for place in places]
+        self.pen.line(spots, fill=fill, width=round(width * self.unit), joint="curve")
+
+
 def draw_cat(pose: Pose, *, size: int = SIZE) -> Tensor:
     """A cat in flat colours with the same pose, (1, 3, size, size)."""
-    k = 4 * size / 100  # a hundred units a side, drawn four times as large
-    sheet = Image.new("RGB", (4 * size, 4 * size), "#f3dfb3")
-    draw = ImageDraw.Draw(sheet)
     dx, dy = 18 * math.sin(pose.yaw), -16 * math.sin(pose.pitch)
-    cx, cy = 50 + 0.45 * dx, 54 + 0.45 * dy
-    turn = (math.cos(pose.roll), math.sin(pose.roll))
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        """A place relative to the head's middle, tilted."""
-        return (k * (cx + turn[0] * x - turn[1] * y), k * (cy + turn[1] * x + turn[0] * y))
-
-    def oval(x: float, y: float, a: float, b: float, fill: str, edge: str | None = None) -> None:
-        spots = [
-            at(x + a * math.cos(w), y + b * math.sin(w))
-            for w in (2 * math.pi * i / 60 for i in range(60))
-        ]
-        draw.polygon(spots, fill=fill)
-        if edge:
-            draw.line([*spots, spots[0], spots[1]], fill=edge, width=round(1.3 * k), joint="curve")
-
-    def stroke(places: list[tuple[float, float]], width: float, fill: str = "#4a2416") -> None:
-        draw.line(
-            [at(*place) for place in places], fill=fill, width=round(width * k), joint="curve"
-        )
-
-    draw.ellipse(
-        [k * 18, k * 84, k * 82, k * 140], fill="#d9752b", outline="#4a2416", width=round(k)
-    )
+    sheet = _Sheet(size, (50 + 0.45 * dx, 54 + 0.45 * dy), pose.roll)
+    _draw_body(sheet)
     for side in (-1, 1):
-        base = [(side * 33, -14), (side * 29 - 0.2 * dx, -44), (side * 8, -28)]
-        draw.polygon([at(*p) for p in base], fill="#e8893a")
-        stroke([*base[:2], base[1], base[2]], 1.3)
-        inner = [(side * 28, -19), (side * 27 - 0.2 * dx, -37), (side * 14, -27)]
-        draw.polygon([at(*p) for p in inner], fill="#f6b9a0")
-    oval(0, 0, 37, 32, "#e8893a", "#4a2416")
+        _draw_ear(sheet, side, dx)
+    sheet.oval(0, 0, 37, 32, "#e8893a", INK)
     for x in (-8, 0, 8):
-        stroke([(x + dx * 0.5, -30 + abs(x) * 0.2), (x * 0.8 + dx * 0.6, -21)], 2.4, "#b4561c")
+        stripe = [(x + dx * 0.5, -30 + abs(x) * 0.2), (x * 0.8 + dx * 0.6, -21)]
+        sheet.stroke(stripe, 2.4, "#b4561c")
     x0, y0 = 0.9 * dx, 0.9 * dy
-    oval(x0, y0 + 13, 17, 13, "#fbeeda")
-    oval(x0, y0 + 24 + 3 * pose.mouth, 9, 5 + 3 * pose.mouth, "#fbeeda")
+    sheet.oval(x0, y0 + 13, 17, 13, "#fbeeda")
+    sheet.oval(x0, y0 + 24 + 3 * pose.mouth, 9, 5 + 3 * pose.mouth, "#fbeeda")
     for side in (-1, 1):
-        near = 1 - 0.22 * side * -math.sin(pose.yaw)
-        x, y = x0 + side * 15.5, y0 - 6
-        if pose.eyes > 0.2:
-            oval(x, y, 8.2 * near, 9 * pose.eyes, "#fffbe9", "#4a2416")
-            oval(x + 3 * pose.gaze, y, 4.2, min(6.8, 8 * pose.eyes), "#3f9a5a")
-            oval(x + 3 * pose.gaze, y, 2.0, min(6.0, 7 * pose.eyes), "#1a1a1a")
-            oval(x + 3 * pose.gaze - 1.5, y - 2.6, 1.3, 1.3, "#ffffff")
-        else:
-            stroke([(x - 8, y), (x - 4, y + 2), (x + 4, y + 2), (x + 8, y)], 2)
-        lift = 2.6 * pose.brows
-        stroke([(x - 6, y - 13 - lift), (x, y - 14.5 - lift), (x + 6, y - 13 - lift)], 2)
+        _draw_eye(sheet, pose, side, x0 + side * 15.5, y0 - 6)
         for low in (0, 4):
-            stroke([(x0 + side * 15, y0 + 13 + low), (x0 + side * 40, y0 + 9 + 2.2 * low)], 0.8)
-    draw.polygon([at(x0 - 4.5, y0 + 5), at(x0 + 4.5, y0 + 5), at(x0, y0 + 10)], fill="#d4526a")
-    corner = y0 + 15 - 3.5 * pose.smile
+            whisker = [(x0 + side * 15, y0 + 13 + low), (x0 + side * 40, y0 + 9 + 2.2 * low)]
+            sheet.stroke(whisker, 0.8)
+    sheet.fill([(x0 - 4.5, y0 + 5), (x0 + 4.5, y0 + 5), (x0, y0 + 10)], "#d4526a")
+    _draw_mouth(sheet, pose, x0, y0)
+    return images.shrink(images.to_tensor(sheet.picture), 4).clamp(0, 1)
+
+
+def _draw_body(sheet: _Sheet) -> None:
+    k = sheet.unit
+    box = [k * 18, k * 84, k * 82, k * 140]
+    sheet.pen.ellipse(box, fill="#d9752b", outline=INK, width=round(k))
+
+
+def _draw_ear(sheet: _Sheet, side: int, dx: float) -> None:
+    outer = [(side * 33, -14), (side * 29 - 0.2 * dx, -44), (side * 8, -28)]
+    sheet.fill(outer, "#e8893a")
+    sheet.stroke([*outer[:2], outer[1], outer[2]], 1.3)
+    inner = [(side * 28, -19), (side * 27 - 0.2 * dx, -37), (side * 14, -27)]
+    sheet.fill(inner, "#f6b9a0")
+
+
+def _draw_eye(sheet: _Sheet, pose: Pose, side: int, x: float, y: float) -> None:
+    """An eye, open or closed, and its brow."""
+    near, look = 1 - 0.22 * side * -math.sin(pose.yaw), x + 3 * pose.gaze
+    if pose.eyes > 0.2:
+        sheet.oval(x, y, 8.2 * near, 9 * pose.eyes, "#fffbe9", INK)
+        sheet.oval(look, y, 4.2, min(6.8, 8 * pose.eyes), "#3f9a5a")
+        sheet.oval(look, y, 2.0, min(6.0, 7 * pose.eyes), "#1a1a1a")
+        sheet.oval(look - 1.5, y - 2.6, 1.3, 1.3, "#ffffff")
+    else:
+        sheet.stroke([(x - 8, y), (x - 4, y + 2), (x + 4, y + 2), (x + 8, y)], 2)
+    lift = 2.6 * pose.brows
+    sheet.stroke([(x - 6, y - 13 - lift), (x, y - 14.5 - lift), (x + 6, y - 13 - lift)], 2)
+
+
+def _draw_mouth(sheet: _Sheet, pose: Pose, x: float, y: float) -> None:
+    corner = y + 15 - 3.5 * pose.smile
     if pose.mouth > 0.12:
-        oval(x0, y0 + 15.5 + 4.5 * pose.mouth, 8, 7.5 * pose.mouth, "#7c1f2c", "#4a2416")
-        oval(x0, y0 + 17 + 7.5 * pose.mouth, 4.6, 3.4 * pose.mouth, "#ec8a97")
-    stroke(
-        [(x0 - 10, corner), (x0 - 5, y0 + 16), (x0, y0 + 13), (x0 + 5, y0 + 16), (x0 + 10, corner)],
-        1.6,
-    )
-    return images.shrink(images.to_tensor(sheet), 4).clamp(0, 1)
+        sheet.oval(x, y + 15.5 + 4.5 * pose.mouth, 8, 7.5 * pose.mouth, "#7c1f2c", INK)
+        sheet.oval(x, y + 17 + 7.5 * pose.mouth, 4.6, 3.4 * pose.mouth, "#ec8a97")
+    lips = [(x - 10, corner), (x - 5, y + 16), (x, y + 13), (x + 5, y + 16), (x + 10, corner)]
+    sheet.stroke(lips, 1.6)
 
 
 def main() -> None:

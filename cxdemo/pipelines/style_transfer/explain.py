@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cxdemo.contextual import contextual_affinity, contextual_target
+from cxdemo.contextual import contextual_target
+from cxdemo.explanation import Explanation
 from cxdemo.features import check_layers, load_features
-from cxdemo.grids import Cell, box_of, cell_at
+from cxdemo.grids import Cell
 from cxdemo.hypercolumns import COLORS, cell_grid, fit_hypercolumns
 from cxdemo.images import fit_long_side
 from cxdemo.pipelines.style_transfer.config import StyleTransferConfig
@@ -27,7 +28,7 @@ class StyleMatch(NamedTuple):
     affinity: float  # CX_ij in [0, 1]
 
 
-class StyleExplanation:
+class StyleExplanation(Explanation):
     """Which style patches each place of a result prefers, by the features that the run compared.
 
     Made once, asked many times.
@@ -47,7 +48,6 @@ class StyleExplanation:
         *,
         features: Extractor | None = None,
     ) -> None:
-        self.bandwidth = config.style_bandwidth
         layers = check_layers(config.backbone, config.style_layers)
         features = features or load_features(
             config.backbone,
@@ -60,18 +60,14 @@ class StyleExplanation:
             pictures = [stylized, *(fit_long_side(style, size) for style in styles)]
             maps = [{**features(picture), COLORS: picture} for picture in pictures]
             if config.compare == "maps":
-                self.layer = layers[-1]
-                read = [m[self.layer] for m in maps]
+                layer = layers[-1]
+                read = [m[layer] for m in maps]
             else:
-                self.layer = f"{', '.join(layers)} and colour together"
+                layer = f"{', '.join(layers)} and colour together"
                 read = _read_hypercolumns(maps, (*layers, COLORS))
-            self.source, *rest = read  # (1, C, H', W')
-            self.targets = [contextual_target(m) for m in rest]
-
-    @property
-    def grid(self) -> Cell:
-        """Rows and columns of the result's map."""
-        return (self.source.shape[2], self.source.shape[3])
+            source, *rest = read  # (1, C, H', W')
+            targets = [contextual_target(m) for m in rest]
+        super().__init__(source, targets, layer=layer, bandwidth=config.style_bandwidth)
 
     def at(self, x: float, y: float, *, count: int = 5) -> list[StyleMatch]:
         """The strongest matches of a place, best first.
@@ -81,23 +77,7 @@ class StyleExplanation:
             y: Share of its height, in [0, 1].
             count: How many.
         """
-        row, column = self.cell(x, y)
-        position = torch.tensor([row * self.grid[1] + column], device=self.source.device)
-        matches: list[StyleMatch] = []
-        for style, target in enumerate(self.targets):
-            affinity = contextual_affinity(
-                self.source, target, rows=position, bandwidth=self.bandwidth
-            )[0, 0]  # (Py,)
-            values, indices = affinity.topk(min(count, len(affinity)))
-            matches += [
-                StyleMatch(style, box_of(int(i), target.size), float(v))
-                for v, i in zip(values, indices, strict=True)
-            ]
-        return sorted(matches, key=lambda m: -m.affinity)[:count]
-
-    def cell(self, x: float, y: float) -> Cell:
-        """Row and column of the map under a place of the result."""
-        return cell_at(x, y, self.grid)
+        return [StyleMatch(*match) for match in self.strongest(x, y, count)]
 
 
 def _read_hypercolumns(maps: Sequence[Mapping[str, Tensor]], layers: Sequence[str]) -> list[Tensor]:
