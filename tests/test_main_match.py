@@ -10,9 +10,9 @@ from cxdemo import images
 from cxdemo.__main__ import main
 from cxdemo.figures.print_frame import check_ending
 from cxdemo.figures.report import read_place
+from cxdemo.gallery.match import read_settings_file
 from cxdemo.options import options_of
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig, extract_map
-from cxdemo.ui.match.page import read_settings_file
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -128,5 +128,5 @@ def _finish(run: Any, ctx: Any, output: Output, args: argparse.Namespace) -> int
     for _ in foresee(run, ctx):
         left = say_left(run.seconds_left, "")
         draw_bar(args.command.__name__[4:], run.step.index, run.step.total, left)
-    file = output.write(partial(run.save, alone=args.alone))
+    file = output.write(partial(run.save, kind="result" if args.alone else ""))
     return tell_result(args, run.settings(), file)

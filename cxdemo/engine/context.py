@@ -13,7 +13,7 @@ from cxdemo.engine.zero_gpu import DEVICE_NAME, Stream, build_stream, has_zero_g
 from cxdemo.optimize import Step
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Context:
     """The pipelines and the machine, as the tabs see them.
 
@@ -103,37 +103,18 @@ def find_device() -> tuple[str, str]:
     return "cpu", f"CPU, {cores} core{'s' if cores > 1 else ''}"
 
 
-class _StandInError(Exception):
-    """Carries a network that stands in for another past the memory of the right ones."""
-
-    def __init__(self, features: Any) -> None:
-        super().__init__()
-        self.features = features
-
-
 def _remembered_features(device: str, fetch: BackgroundFetch | None = None) -> Callable[..., Any]:
-    """`load_features` on a device, which keeps the networks of the last few settings.
+    """`load_features` on a device: every convolution is loaded once, whoever asks for layers.
 
-    A stand-in is not kept under the name of the network that was asked for: the next call looks
-    for that one again. Where `fetch` brings it, no call waits for the Hub.
+    Where `fetch` brings a network, no call waits for the Hub: a stand-in says how far it is.
     """
-    from cxdemo.features import load_features
+    from cxdemo.features import FeatureNetworks
 
-    offline = True if fetch else None
+    networks = FeatureNetworks(device, offline=True if fetch else None)
 
-    @lru_cache(maxsize=4)
-    def remember(backbone: str, layers: tuple[str, ...], pooling: Any) -> Any:
-        features = load_features(backbone, layers, pooling=pooling, device=device, offline=offline)
-        if features.notice:
-            raise _StandInError(features)
-        return features
-
-    def load(backbone: str, layers: tuple[str, ...], *, pooling: str) -> Any:
-        try:
-            return remember(backbone, layers, pooling)
-        except _StandInError as found:
-            features = found.features
-        if fetch and backbone == fetch.name:
+    def load(backbone: str, layers: tuple[str, ...], *, pooling: Any) -> Any:
+        features = networks.load(backbone, layers, pooling=pooling)
+        if features.notice and fetch and backbone == fetch.name:
             fetch.start()
             features.notice = fetch.notice(features.backbone) or features.notice
         return features

@@ -7,18 +7,30 @@ conv5_1 for what things are, conv4_2 for a turned view, conv3_3 for two views si
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
 
+from cxdemo import images
 from cxdemo.examples import PICTURES, open_picture
+from cxdemo.options import Option, check_value, mend_value, read_settings
 from cxdemo.pipelines.patch_similarity import PatchSimilarityConfig
 from cxdemo.runs.match import HERE, Comparison, Place
 
 SHIFT = 16  # pixels; whole cells at every layer
 TURN = 25.0  # degrees
 SQUARE = 256  # pixels, of a picture that is changed
+
+PLACE = Option(
+    name="place",
+    default=(0.5, 0.5),
+    help="Where the patch lies: shares of width and height.",
+    label="Place",
+    minimum=0.0,
+    maximum=1.0,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,3 +192,22 @@ MATCH_EXAMPLES = (
 def find_example(name: str | None) -> MatchExample | None:
     """The example of a name, if there is one."""
     return next((example for example in MATCH_EXAMPLES if example.name == name), None)
+
+
+def read_settings_file(path: Path, state: Comparison | None) -> Comparison:
+    """The comparison of a downloaded JSON; pictures that it cannot name are those shown now.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    read = read_settings(
+        PatchSimilarityConfig, images.read_settings_text(path), pipeline="patch_similarity"
+    )
+    place = mend_value(PLACE, read.rest.get("place"))
+    check_value(PLACE, place)
+    if len(place) != 2:
+        raise ValueError(f"The place must be two shares in [0, 1], got {len(place)}.")
+    name = read.rest.get("example")
+    example = find_example(name if isinstance(name, str) else None)
+    shown = example.open() if example else state or MATCH_EXAMPLES[0].open()
+    return replace(shown, config=read.config, place=place)

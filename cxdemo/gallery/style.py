@@ -151,7 +151,8 @@ def make_result(example: Example, ctx: Context, *, folder: Path = RESULTS) -> It
     """Compute an example and write its result at the end; yields after each step."""
     content, style = (open_picture(path) for path in example.pictures)
     run = StyleRun(content=content, styles=[style], shares=[1.0], config=example.config)
-    yield from run.steps(ctx)
+    for _ in run.steps(ctx):
+        yield run
     if run.image is None or run.notice:
         raise ValueError(f"{example.name} was not made as asked: {run.notice or 'no step ran'}")
     stride = -(-len(run.history) // POINTS_KEPT)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from cxdemo.pipelines.face_animation import (
     render,
     stages_of,
 )
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Stage
 from cxdemo.video import Clip, read_clip, save_gif, save_mp4
 
@@ -81,7 +79,7 @@ def _read(path: str | Path, long_side: int) -> Clip:
 
 
 @dataclass(eq=False, kw_only=True)
-class ClipRun(Live):
+class ClipRun(Run):
     """A network in training and what it makes of the frames.
 
     Args:
@@ -107,24 +105,21 @@ class ClipRun(Live):
         """Nothing is rendered yet."""
         self._made_at = -1
 
-    def steps(self, ctx: Context) -> Iterator[ClipRun]:
-        """Train; yields itself with each step, until all are done or it is stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Trains; yields after each step."""
         features = ctx.load_features("vgg16", self.config.layers, pooling="average")
         train = animate if self.kind == "animation" else learn_puppet
-        device = ctx.device
+        pair = (self.aim, self.driver) if self.kind == "animation" else (self.driver, self.aim)
         for step in ctx.stream(
             train,
-            self.aim.to(device) if self.kind == "animation" else self.driver.to(device),
-            self.driver.to(device) if self.kind == "animation" else self.aim.to(device),
+            *(frames.to(ctx.device) for frames in pair),
             self.config,
             features=features,
             seconds=estimate_seconds(self.config.num_steps),
         ):
             self.step = step
             self.history.append((step.index, step.losses))
-            yield self
-            if self.stopped:
-                return
+            yield
 
     @property
     def stages(self) -> list[Stage]:
@@ -170,58 +165,34 @@ class ClipRun(Live):
         gap = torch.ones(len(self.shown), 3, SHOWN, 8)
         return torch.cat([panels[0], gap, panels[1]], dim=3)
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, and what came of it, for JSON."""
+    @property
+    def pipeline(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Its kind."""
+        return self.kind
+
+    @property
+    def file_names(self) -> dict[str, str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Both films, the settings, and an MP4 of the result without its driver."""
+        names = {kind: f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
+        return names | {"result": f"{self.kind}_result.mp4"}
+
+    def record(self) -> dict[str, Any]:
+        """How far it came, and how much the result flickers."""
         figures = {}
         if len(self.shown) >= 3 and self.result is not None:
             figures["flicker"] = round(flicker(self.result, _enlarge(self.shown)), 3)
         return {
-            "made_by": "cxdemo",
-            "pipeline": self.kind,
-            "config": asdict(self.config),
             "frames": len(self.driver),
             "steps": self.step.index if self.step else 0,
             "seconds": round(self.step.seconds, 1) if self.step else 0,
             **figures,
         }
 
-    def export(self, *kinds: str) -> dict[str, Path]:
-        """The files of this run by their kinds; deleted with it.
-
-        Args:
-            kinds: Some of mp4, gif, json, and result, which is an MP4 of the result alone. None:
-                all of them.
-        """
-        return files_of(self, lambda folder: self._write(folder, kinds), of=kinds)
-
-    def _write(self, folder: Path, kinds: tuple[str, ...]) -> dict[str, Path]:
-        names = {kind: f"{self.kind}.{kind}" for kind in ("mp4", "gif", "json")}
-        names["result"] = f"{self.kind}_result.mp4"
-        files = {kind: folder / names[kind] for kind in kinds or names}
-        for kind, path in files.items():
-            self.save(path, alone=kind == "result")
-        return files
-
-    def save(self, path: Path, *, alone: bool = False) -> None:
-        """Writes the film (.mp4, .gif) or the settings (.json).
-
-        Args:
-            path: The file.
-            alone: The result without its driver.
-
-        Raises:
-            ValueError: An ending that is none of these.
-        """
-        kind = path.suffix.lower()
-        if kind == ".json":
-            path.write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
-        elif kind in {".mp4", ".gif"}:
-            film = self.render() if alone else self.film()
-            (save_mp4 if kind == ".mp4" else save_gif)(
-                film, path, fps=self.fps, settings=self.settings()
-            )
-        else:
-            raise ValueError(f"{path.name}: choose .mp4, .gif or .json.")
+    def write(self, kind: str, path: Path) -> None:
+        """Writes a film."""
+        film = self.render() if kind == "result" else self.film()
+        save = save_gif if path.suffix.lower() == ".gif" else save_mp4
+        save(film, path, fps=self.fps, settings=self.settings())
 
 
 def _enlarge(frames: Tensor) -> Tensor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image
 from torch import Tensor
@@ -24,18 +23,15 @@ from cxdemo.pipelines.face_exemplar import (
     FaceMatch,
     transform_face,
 )
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.explanation import Box, look_up
+from cxdemo.runs.live import OptimisedRun
 from cxdemo.runs.pace import Stage
 
-SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
 LONG_SIDE = 1024  # pixels of the whole picture, on the page and in its file
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(eq=False, kw_only=True)
-class ExemplarRun(Live):
+class ExemplarRun(OptimisedRun):
     """A face on its way to another. It may be under way, stopped or done.
 
     Args:
@@ -44,24 +40,22 @@ class ExemplarRun(Live):
         target: The face whose features it takes.
         config: The settings.
         image: The crop so far, (1, 3, S, S) in [0, 1]; None before the first step.
-        history: Terms of the objective, by step.
     """
+
+    pipeline = "face_exemplar"
+    file_names: ClassVar = {"crop": "face.png", "whole": "picture.png", "json": "face.json"}
 
     picture: Tensor
     source: AlignedFace
     target: AlignedFace
     config: ExemplarConfig
     image: Tensor | None = None
-    history: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
-    index: int = 0
-    total: int = 0
-    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self._explanation: ExemplarExplanation | None = None
 
-    def steps(self, ctx: Context) -> Iterator[ExemplarRun]:
-        """Compute; yields itself after each step, until it is done or stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Transforms the face; yields after each step."""
         source_mask, target_mask = self._masks(ctx.device)
         for step in ctx.stream(
             transform_face,
@@ -74,26 +68,13 @@ class ExemplarRun(Live):
             seconds=estimate_seconds(self.config.num_steps, self.config.size),
         ):
             self.image = step.image.cpu()
-            self.history.append((step.index, step.losses))
-            self.index, self.total, self.seconds = step.index, step.total, step.seconds
-            yield self
-            if self.stopped:
-                return
+            self.keep(step)
+            yield
 
     @property
     def stages(self) -> list[Stage]:
         """What it has to do, for an estimate."""
         return [Stage("exemplar", side, n, float(side * side)) for side, n in self.config.stages]
-
-    @property
-    def taken(self) -> float:
-        """Steps so far."""
-        return self.index
-
-    @property
-    def finished(self) -> bool:
-        """Whether all steps were taken."""
-        return 0 < self.total == self.index
 
     def result(self) -> Tensor:
         """The crop so far, at the configured size, (1, 3, S, S).
@@ -137,37 +118,16 @@ class ExemplarRun(Live):
                 target_mask=target_mask,
                 features=_load(ctx),
             )
-        made = self._explanation
-        (row, column), (rows, columns) = made.cell(x, y), made.grid
-        box = (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)
-        return box, made.at(x, y), made.layer
+        return look_up(self._explanation, x, y)
 
     def forget_explanation(self) -> None:
         """The result has changed."""
         self._explanation = None
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, for JSON."""
-        return {
-            "made_by": "cxdemo",
-            "pipeline": "face_exemplar",
-            "config": self.config.as_dict(),
-            "steps_taken": self.index,
-            "seconds": round(self.seconds, 1),
-        }
-
-    def save(self) -> dict[str, Path]:
-        """Crop, whole picture and settings as files, deleted with this run."""
-        return files_of(self, self._write)
-
-    def _write(self, folder: Path) -> dict[str, Path]:
-        text = json.dumps(self.settings(), indent=2)
-        names = {"crop": "face.png", "whole": "picture.png", "json": "face.json"}
-        files = {kind: folder / name for kind, name in names.items()}
-        images.save_png(self.result(), files["crop"], metadata={SETTINGS_KEY: text})
-        images.save_png(self.whole(), files["whole"], metadata={SETTINGS_KEY: text})
-        files["json"].write_text(text + "\n", encoding="utf-8")
-        return files
+    def write(self, kind: str, path: Path) -> None:
+        """Writes the face or its picture, with the settings inside."""
+        picture = self.whole() if kind == "whole" else self.result()
+        images.save_picture(picture, path, settings=self.settings())
 
     def _masks(self, device: str) -> tuple[Tensor | None, Tensor | None]:
         """Where the source changes and where the target's features come from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -72,7 +73,14 @@ class FeatureStore:
         return made
 
 
-_STORE = FeatureStore()
+_stores: weakref.WeakKeyDictionary[Context, FeatureStore] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def store_of(ctx: Context) -> FeatureStore:
+    """The features that were computed with a context's networks."""
+    with _lock:
+        return _stores.setdefault(ctx, FeatureStore())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +146,7 @@ class Comparison:
             features = extract_map(tensor, config, features=network)
             return Kept(fit_picture(tensor, config).cpu(), features, None)
 
-        return _STORE.get(key, make)._replace(notice=getattr(network, "notice", None))
+        return store_of(ctx).get(key, make)._replace(notice=getattr(network, "notice", None))
 
     def pair(self, ctx: Context) -> PatchSimilarity:
         """The maps of the two, the asking one first."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import weakref
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from cxdemo import images
 from cxdemo.engine.context import Context
 from cxdemo.figures.heat_map import draw_heat_map, png_url
 from cxdemo.figures.match_numbers import pack, percent, scales_of, show_numbers, tell_answer
@@ -14,6 +18,7 @@ from cxdemo.figures.report import describe_answer
 from cxdemo.figures.thumbnails import to_data_url
 from cxdemo.pipelines.patch_similarity import EPS, Answer
 from cxdemo.runs.match import Comparison
+from cxdemo.runs.private_folder import new_run_folder
 
 STRIP = (0.1, 0.5, 1.0)  # bandwidths shown beside the chosen one
 
@@ -92,3 +97,28 @@ def _show_bandwidth(comparison: Comparison, ctx: Context, h: float) -> str:
         f'download="cxdemo-affinity-h{h:g}.png" aria-label="Save the map at h = {h:g}">save</a>'
         "</figcaption></figure>"
     )
+
+
+def save_figures(comparison: Comparison, ctx: Context, *, owner: Comparison) -> list[Path]:
+    """The panel for slides, as PDF and as SVG.
+
+    Args:
+        comparison: What it shows.
+        ctx: The pipelines.
+        owner: The files are deleted with it.
+    """
+    from cxdemo.figures.match import draw_figure
+    from cxdemo.figures.print_frame import save_figure
+
+    source, target = (
+        images.to_pil(comparison.kept(ctx, picture).picture)
+        for picture in (comparison.asker, comparison.asked)
+    )
+    answer, config = comparison.ask(ctx), comparison.config
+    figure = draw_figure(source, target, answer, config, pair_names=comparison.titles)
+    folder = new_run_folder()
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    files = [folder / f"cxdemo-match.{ending}" for ending in ("pdf", "svg")]
+    for file in files:
+        save_figure(figure, file)
+    return files

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
@@ -25,15 +25,14 @@ from cxdemo.pipelines.loss_meter import (
     mirror,
     shuffle_blocks,
 )
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Stage
 
 TRICKS = {"shuffle": "Patches shuffled", "mirror": "Mirrored"}
 
 
 @dataclass(eq=False, kw_only=True)
-class MeterRun(Live):
+class MeterRun(Run):
     """A picture under the meter. It may be under way, stopped or done.
 
     Args:
@@ -41,6 +40,9 @@ class MeterRun(Live):
         config: The settings.
         trick: One change alone, a key of `TRICKS`, in place of the growing amounts.
     """
+
+    pipeline = "loss_meter"
+    file_names: ClassVar = {"json": "meter.json", "png": "meter.png"}
 
     picture: Image.Image
     config: MeterConfig
@@ -67,8 +69,8 @@ class MeterRun(Live):
         ]
         return run
 
-    def steps(self, ctx: Context) -> Iterator[MeterRun]:
-        """Compute; yields itself with each reading, until all are there or it is stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Measures; yields after each reading."""
         config = self.config
         if self.trick == "shuffle":  # patches that stand side by side, as the shuffle cuts them
             config = MeterConfig(
@@ -80,9 +82,7 @@ class MeterRun(Live):
         meter = LossMeter(images.to_tensor(self.picture).to(ctx.device), config, vgg=vgg)
         for reading in self._readings(meter):
             self.readings.append(reading)
-            yield self
-            if self.stopped:
-                return
+            yield
 
     def _readings(self, meter: LossMeter) -> Iterator[Reading]:
         if self.trick == "shuffle":
@@ -128,12 +128,9 @@ class MeterRun(Live):
             for name in self.config.losses
         }
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, and the readings, for JSON."""
+    def record(self) -> dict[str, Any]:
+        """The readings."""
         return {
-            "made_by": "cxdemo",
-            "pipeline": "loss_meter",
-            "config": self.config.as_dict(),
             "trick": self.trick,
             "amounts": [r.amount for r in self.readings],
             "values": {
@@ -142,15 +139,10 @@ class MeterRun(Live):
             },
         }
 
-    def export(self) -> dict[str, Path]:
-        """Settings with readings, and the figure, as files; deleted with this run."""
-        return files_of(self, self._write)
-
-    def _write(self, folder: Path) -> dict[str, Path]:
-        files = {kind: folder / f"meter.{kind}" for kind in ("json", "png")}
-        files["json"].write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
-        draw_figure(self, files["png"])
-        return files
+    def write(self, kind: str, path: Path) -> None:
+        """Writes the figure."""
+        del kind  # there is one
+        draw_figure(self, path)
 
 
 def draw_figure(run: MeterRun, path: Path) -> None:
@@ -163,25 +155,33 @@ def draw_figure(run: MeterRun, path: Path) -> None:
         raise ValueError(f"{path.name}: a figure is .png, .svg or .pdf.")
     from matplotlib.figure import Figure  # slow to import, and only figures need it
 
-    shown = run.readings[:: max(1, (len(run.readings) - 1) // 4)][:5]
     figure = Figure(figsize=(9, 6), layout="constrained")
+    shown = run.readings[:: max(1, (len(run.readings) - 1) // 4)][:5]
     grid = figure.add_gridspec(2, len(shown), height_ratios=(2.4, 1))
-    axes = figure.add_subplot(grid[0, :])
-    unit = CHANGES[run.config.change].unit
-    if run.trick:
-        names = [LOSSES[name].label for name in run.config.losses]
-        axes.barh(names[::-1], [run.readings[0].values[n] for n in run.config.losses][::-1])
-    else:
-        for label, line in run.lines().items():
-            axes.plot(*zip(*line, strict=True), label=label, linewidth=2)
-        axes.set(xlabel=f"{run.what}, {unit}", ylabel="loss, of its own range", ylim=(-0.03, 1.5))
-        axes.legend(frameon=False, ncols=2)
-    axes.spines[["top", "right"]].set_visible(False)
+    (_draw_bars if run.trick else _draw_curves)(run, figure.add_subplot(grid[0, :]))
     for column, reading in enumerate(shown):
-        panel = figure.add_subplot(grid[1, column])
-        panel.imshow(images.to_pil(reading.image))
-        panel.set_title(run.what if run.trick else f"{reading.amount:.3g}", fontsize=10)
-        panel.axis("off")
+        _draw_copy(run, reading, figure.add_subplot(grid[1, column]))
     is_png = path.suffix.lower() == ".png"
     words = {images.SETTINGS_KEY: json.dumps(run.settings())} if is_png else None
     figure.savefig(path, dpi=130, metadata=words)
+
+
+def _draw_curves(run: MeterRun, axes: Any) -> None:
+    for label, line in run.lines().items():
+        axes.plot(*zip(*line, strict=True), label=label, linewidth=2)
+    unit = CHANGES[run.config.change].unit
+    axes.set(xlabel=f"{run.what}, {unit}", ylabel="loss, of its own range", ylim=(-0.03, 1.5))
+    axes.legend(frameon=False, ncols=2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_bars(run: MeterRun, axes: Any) -> None:
+    names = [LOSSES[name].label for name in run.config.losses]
+    axes.barh(names[::-1], [run.readings[0].values[n] for n in run.config.losses][::-1])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_copy(run: MeterRun, reading: Reading, axes: Any) -> None:
+    axes.imshow(images.to_pil(reading.image))
+    axes.set_title(run.what if run.trick else f"{reading.amount:.3g}", fontsize=10)
+    axes.axis("off")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from cxdemo import images
@@ -25,19 +23,16 @@ from cxdemo.pipelines.misalignment import (
     make_scene,
     run_misalignment,
 )
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Stage
-from cxdemo.video import save_gif, save_mp4
+from cxdemo.runs.sheets import FAINT, GAP, PANEL, new_sheet, save_film, write_label
 
-FPS = 8
-PANEL = 192  # pixels of a panel's side in the exported frames
 HEADER = 22
 NEEDS_VGG = ("perceptual",)
 
 
 @dataclass(eq=False, kw_only=True)
-class MisalignedRun(Live):
+class MisalignedRun(Run):
     """A race of losses. It may be under way, stopped or done.
 
     Args:
@@ -45,6 +40,9 @@ class MisalignedRun(Live):
         config: The settings.
         bet: The loss that the visitor believes in; "" if none.
     """
+
+    pipeline = "misalignment"
+    file_names: ClassVar = {kind: f"misaligned.{kind}" for kind in ("json", "png", "gif", "mp4")}
 
     picture: Image.Image
     config: MisalignmentConfig
@@ -57,8 +55,8 @@ class MisalignedRun(Live):
         self.image: Tensor = images.to_tensor(self.picture)
         self.scene: Scene = make_scene(self.image, self.config)
 
-    def steps(self, ctx: Context) -> Iterator[MisalignedRun]:
-        """Compute; yields itself with each frame, until all are there or it is stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Lets the losses compete; yields after each frame."""
         vgg = None
         if self.config.features == "vgg16" or set(NEEDS_VGG) & set(self.config.losses):
             vgg = ctx.load_features("vgg16", VGG_LAYERS, pooling="max")
@@ -70,9 +68,7 @@ class MisalignedRun(Live):
             seconds=estimate_seconds(self.config.num_steps * len(self.config.losses), 128),
         ):
             self.frames.append(frame)
-            yield self
-            if self.stopped:
-                return
+            yield
 
     @property
     def last(self) -> Frame | None:
@@ -118,49 +114,24 @@ class MisalignedRun(Live):
             found[LOSSES[name].label] = points
         return found
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, and what came of it, for JSON."""
+    def record(self) -> dict[str, Any]:
+        """The bet, where the clean crops lie, and what came of it."""
         last = self.last
         return {
-            "made_by": "cxdemo",
-            "pipeline": "misalignment",
-            "config": self.config.as_dict(),
             "bet": self.bet,
             "shifts": self.scene.shifts,
             "steps": last.index if last else 0,
             "results": {name: s.figures for name, s in last.standings.items()} if last else {},
         }
 
-    def export(self) -> dict[str, Path]:
-        """Settings, figure and frames as files, by their endings; deleted with this run."""
-        return files_of(self, self._write)
-
-    def _write(self, folder: Path) -> dict[str, Path]:
-        files = {kind: folder / f"misaligned.{kind}" for kind in ("json", "png", "gif", "mp4")}
-        for path in files.values():
-            self.save(path)
-        return files
-
-    def save(self, path: Path) -> None:
-        """Writes settings (.json), the last frame (.png) or all (.gif, .mp4).
-
-        Raises:
-            ValueError: An ending that is none of these.
-        """
-        kind = path.suffix.lower()
-        if kind == ".json":
-            path.write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
-        elif kind == ".png":
+    def write(self, kind: str, path: Path) -> None:
+        """Writes the last frame (png) or all (gif, mp4)."""
+        if kind == "png":
             sheet = draw_frame(self.scene, self.frames[-1])
-            meta = {"cxdemo": json.dumps(self.settings())}
-            images.save_png(images.to_tensor(sheet), path, metadata=meta)
-        elif kind in {".gif", ".mp4"}:
-            frames = [images.to_tensor(draw_frame(self.scene, frame)) for frame in self.frames]
-            clip = torch.cat([*frames, *[frames[-1]] * (2 * FPS)])  # the end stays for two seconds
-            save = save_gif if kind == ".gif" else save_mp4
-            save(clip, path, fps=FPS, settings=self.settings())
+            images.save_picture(sheet, path, settings=self.settings())
         else:
-            raise ValueError(f"{path.name}: choose .gif, .mp4, .png or .json.")
+            sheets = [draw_frame(self.scene, frame) for frame in self.frames]
+            save_film(sheets, path, settings=self.settings())
 
 
 def draw_frame(scene: Scene, frame: Frame) -> Image.Image:
@@ -171,14 +142,12 @@ def draw_frame(scene: Scene, frame: Frame) -> Image.Image:
     panels.append(("Clean crop", scene.clean, ""))
     columns = len(panels) if len(panels) <= 6 else -(-len(panels) // 2)
     rows = -(-len(panels) // columns)
-    size = (columns * (PANEL + 6) + 6, rows * (PANEL + HEADER + 6) + 4)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    sheet, draw = new_sheet(columns * (PANEL + GAP) + GAP, rows * (PANEL + HEADER + GAP) + 4)
     for place, (label, image, figure) in enumerate(panels):
-        left = 6 + place % columns * (PANEL + 6)
-        top = 4 + place // columns * (PANEL + HEADER + 6)
-        draw.text((left, top), label, "#1e2a48", font)
-        draw.text((left + PANEL, top), figure, "#7a7265", font, anchor="ra")
+        left = GAP + place % columns * (PANEL + GAP)
+        top = 4 + place // columns * (PANEL + HEADER + GAP)
+        write_label(draw, (left, top), label)
+        write_label(draw, (left + PANEL, top), figure, FAINT, anchor="ra")
         shown = images.to_pil(image).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
         sheet.paste(shown, (left, top + HEADER - 2))
     return sheet

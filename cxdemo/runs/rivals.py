@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from cxdemo import images
 from cxdemo.engine.context import Context
@@ -22,14 +20,12 @@ from cxdemo.pipelines.style_rivals import (
     RivalStep,
     run_rivals,
 )
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Stage
-from cxdemo.video import save_gif, save_mp4
+from cxdemo.runs.sheets import GAP, PANEL, new_sheet, save_film, write_label
 
-FPS = 8
-PANEL = 192  # pixels of a panel's long side in the exported frames
 HEADER = 24
+NARROWEST = 110  # pixels of a panel, for its label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +46,7 @@ class Stand:
 
 
 @dataclass(eq=False, kw_only=True)
-class RivalsRun(Live):
+class RivalsRun(Run):
     """A comparison. It may be under way, stopped or done.
 
     Args:
@@ -61,6 +57,9 @@ class RivalsRun(Live):
         stands: By rival, one a step so far; of a stored result, the last alone.
         seconds: Since the run began.
     """
+
+    pipeline = "style_rivals"
+    file_names: ClassVar = {kind: f"rivals.{kind}" for kind in ("json", "png", "gif", "mp4")}
 
     content: Image.Image
     style: Image.Image
@@ -73,8 +72,8 @@ class RivalsRun(Live):
         for name in self.config.rivals:
             self.stands.setdefault(name, [])
 
-    def steps(self, ctx: Context) -> Iterator[RivalsRun]:
-        """Compute; yields itself after each step of a rival, until the last or until stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Lets the rivals paint; yields after each step of one of them."""
         content, style = (
             images.to_tensor(picture, long_side=self.config.size).to(ctx.device)
             for picture in (self.content, self.style)
@@ -89,9 +88,7 @@ class RivalsRun(Live):
         ):
             self.stands[step.rival].append(_stand(step))
             self.seconds = step.elapsed
-            yield self
-            if self.stopped:
-                return
+            yield
 
     @property
     def last(self) -> dict[str, Stand]:
@@ -119,56 +116,35 @@ class RivalsRun(Live):
         side = self.config.size
         return [Stage("rivals", side, self.total, float(side * side))]
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, and what came of it, for JSON."""
-        return {
-            "made_by": "cxdemo",
-            "pipeline": "style_rivals",
-            "config": self.config.as_dict(),
-            "seconds": round(self.seconds, 1),
-            "results": {
-                name: {
-                    "steps": stand.index,
-                    "loss": round(stand.loss, 4),
-                    "seconds": round(stand.seconds, 1),
-                    "source": RIVALS[name].source,
-                }
-                for name, stand in self.last.items()
-            },
+    def record(self) -> dict[str, Any]:
+        """Where each rival stands."""
+        results = {
+            name: {
+                "steps": stand.index,
+                "loss": round(stand.loss, 4),
+                "seconds": round(stand.seconds, 1),
+                "source": RIVALS[name].source,
+            }
+            for name, stand in self.last.items()
         }
+        return {"seconds": round(self.seconds, 1), "results": results}
 
-    def export(self) -> dict[str, Path]:
-        """Settings, figure and, if there are steps, frames as files; deleted with this run."""
-        return files_of(self, self._write)
+    @property
+    def count(self) -> int:
+        """Steps of the rival that is ahead."""
+        return max(len(stands) for stands in self.stands.values())
 
-    def _write(self, folder: Path) -> dict[str, Path]:
-        moving = max(len(stands) for stands in self.stands.values()) > 1
-        kinds = ("json", "png", "gif", "mp4") if moving else ("json", "png")
-        files = {kind: folder / f"rivals.{kind}" for kind in kinds}
-        for path in files.values():
-            self.save(path)
-        return files
+    def export(self, *kinds: str) -> dict[str, Path]:
+        """As of all runs; a stored result has no film."""
+        return super().export(*(kinds or (() if self.count > 1 else ("json", "png"))))
 
-    def save(self, path: Path) -> None:
-        """Writes settings (.json), the figure (.png) or all steps (.gif, .mp4).
-
-        Raises:
-            ValueError: An ending that is none of these.
-        """
-        kind = path.suffix.lower()
-        if kind == ".json":
-            path.write_text(json.dumps(self.settings(), indent=2) + "\n", encoding="utf-8")
-        elif kind == ".png":
-            meta = {"cxdemo": json.dumps(self.settings())}
-            images.save_png(self.draw(-1), path, metadata=meta)
-        elif kind in {".gif", ".mp4"}:
-            count = max(len(stands) for stands in self.stands.values())
-            frames = [images.to_tensor(self.draw(index)) for index in range(count)]
-            clip = torch.cat([*frames, *[frames[-1]] * (2 * FPS)])  # the end stays for two seconds
-            save = save_gif if kind == ".gif" else save_mp4
-            save(clip, path, fps=FPS, settings=self.settings())
+    def write(self, kind: str, path: Path) -> None:
+        """Writes the figure (png) or all steps (gif, mp4)."""
+        if kind == "png":
+            images.save_picture(self.draw(-1), path, settings=self.settings())
         else:
-            raise ValueError(f"{path.name}: choose .gif, .mp4, .png or .json.")
+            sheets = [self.draw(index) for index in range(self.count)]
+            save_film(sheets, path, settings=self.settings())
 
     def draw(self, index: int) -> Image.Image:
         """Content, style and every rival after a step, counted from 0, or -1 for the last."""
@@ -178,14 +154,13 @@ class RivalsRun(Live):
             panels.append((RIVALS[name].label, at))
         shown = [(label, _fit(picture)) for label, picture in panels]
         height = max(picture.height for _, picture in shown)
-        width = sum(max(picture.width, 110) + 6 for _, picture in shown) + 6
-        sheet = Image.new("RGB", (width, height + HEADER + 8), "white")
-        draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-        left = 6
-        for label, picture in shown:
-            draw.text((left, 4), label, "#1e2a48", font)
+        widths = [max(picture.width, NARROWEST) + GAP for _, picture in shown]
+        sheet, draw = new_sheet(sum(widths) + GAP, height + HEADER + 8)
+        left = GAP
+        for (label, picture), width in zip(shown, widths, strict=True):
+            write_label(draw, (left, 4), label)
             sheet.paste(picture, (left, HEADER))
-            left += max(picture.width, 110) + 6
+            left += width
         return sheet
 
 

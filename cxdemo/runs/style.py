@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image, ImageChops, ImageStat
 
@@ -16,8 +16,8 @@ from cxdemo.engine.context import Context
 from cxdemo.engine.zero_gpu import estimate_seconds
 from cxdemo.options import Option, StoredSettings, check_value, mend_value
 from cxdemo.pipelines.style_transfer import StyleMatch, StyleTransferConfig
-from cxdemo.runs.files import files_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.explanation import Box, look_up
+from cxdemo.runs.live import OptimisedRun
 from cxdemo.runs.pace import Stage, style_stages
 
 PIPELINE = "style_transfer"
@@ -32,11 +32,9 @@ STYLE_WEIGHTS = Option(
 SAME_LEVELS = 4  # of 255, by which a picture that was encoded again may differ from itself
 PREVIEW = 512  # pixels of a preview's long side
 
-Box = tuple[float, float, float, float]
-
 
 @dataclass(eq=False, kw_only=True)
-class StyleRun(Live):
+class StyleRun(OptimisedRun):
     """A style transfer, from its pictures to its result. It may be under way, stopped or done.
 
     Args:
@@ -47,21 +45,20 @@ class StyleRun(Live):
         made: Date of a stored result, such as "2026-11-25"; None for one that runs here.
     """
 
+    pipeline = PIPELINE
+    file_names: ClassVar = {"png": "stylized.png", "json": "stylized.json"}
+
     content: Image.Image
     styles: list[Image.Image]
     shares: list[float]
     config: StyleTransferConfig
     image: Image.Image | None = None
-    history: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
-    index: int = 0
-    total: int = 0
-    seconds: float = 0.0
     notice: str | None = None
     made: str | None = None
     _explanation: Any = None
 
-    def steps(self, ctx: Context) -> Iterator[StyleRun]:
-        """Compute; yields itself after each step, until it is done or stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Paints; yields after each step."""
         self.config, features, self.notice = load_backbone(ctx, self.config)
         content, *styles = (
             images.to_tensor(picture).to(ctx.device) for picture in (self.content, *self.styles)
@@ -76,27 +73,14 @@ class StyleRun(Live):
             seconds=estimate_seconds(self.config.num_steps, self.config.size),
         ):
             self.image = images.to_pil(step.image)
-            self.history.append((step.index, step.losses))
-            self.index, self.total, self.seconds = step.index, step.total, step.seconds
-            yield self
-            if self.stopped:
-                return
+            self.keep(step)
+            yield
 
     @property
     def stages(self) -> list[Stage]:
         """What it has to do, for an estimate."""
         aspect = min(self.content.size) / max(self.content.size)
         return style_stages(self.config, styles=len(self.styles), aspect=aspect)
-
-    @property
-    def taken(self) -> float:
-        """Steps so far."""
-        return self.index
-
-    @property
-    def finished(self) -> bool:
-        """Whether all steps were taken."""
-        return 0 < self.total == self.index
 
     @property
     def loss(self) -> float:
@@ -153,10 +137,7 @@ class StyleRun(Live):
         explanation = self._explanation or self._prepare_explanation(ctx, self.image)
         if self.finished or self.over:
             self._explanation = explanation  # until then the picture still changes
-        row, column = explanation.cell(x, y)
-        rows, columns = explanation.grid
-        box = (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)
-        return box, explanation.at(x, y, count=count), explanation.layer
+        return look_up(explanation, x, y, count=count)
 
     def _prepare_explanation(self, ctx: Context, image: Image.Image) -> Any:
         config, features, _ = load_backbone(ctx, self.config)
@@ -165,30 +146,16 @@ class StyleRun(Live):
         )
         return ctx.explain_style(result, styles, config, features=features)
 
-    def settings(self) -> dict[str, Any]:
-        """Everything needed to do it again, for JSON."""
-        return {
-            "made_by": "cxdemo",
-            "pipeline": PIPELINE,
-            "config": self.config.as_dict(),
-            "style_weights": self.shares,
-            "steps_taken": self.index,
-            "seconds": round(self.seconds, 1),
-        }
+    def record(self) -> dict[str, Any]:
+        """The styles' weights, and how far it came."""
+        return {"style_weights": self.shares} | super().record()
 
-    def save(self) -> tuple[Path, Path]:
-        """The result as a PNG that carries its settings, and the settings as JSON."""
+    def write(self, kind: str, path: Path) -> None:
+        """Writes the result as a PNG that carries its settings."""
+        del kind  # there is one
         if self.image is None:
             raise ValueError("There is no result to save yet: press Run or choose an example.")
-        image = self.image
-        return files_of(self, lambda folder: self._write(folder, image))
-
-    def _write(self, folder: Path, image: Image.Image) -> tuple[Path, Path]:
-        settings = json.dumps(self.settings(), indent=2)
-        png, sidecar = folder / "stylized.png", folder / "stylized.json"
-        images.save_picture(image, png, settings=self.settings())
-        sidecar.write_text(settings, encoding="utf-8")
-        return png, sidecar
+        images.save_picture(self.image, path, settings=self.settings())
 
 
 def _shares_of(weights: Sequence[float]) -> list[float]:

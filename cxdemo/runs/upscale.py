@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
@@ -26,10 +25,9 @@ from cxdemo.pipelines.super_resolution import (
     prepare_test,
 )
 from cxdemo.runs.files import folder_of
-from cxdemo.runs.live import Live
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Stage
 
-SETTINGS_KEY = "cxdemo"  # of the PNG's text chunk that holds the settings as JSON
 NAMES = {BICUBIC: "Bicubic", "mse": "Squared error", "cx": "CX", "cx-gan": "CX + GAN"}
 TRUTH, SMALL = "truth", "small"
 PREVIEW = 768  # pixels of a preview's long side
@@ -48,7 +46,7 @@ class Files(NamedTuple):
 
 
 @dataclass(eq=False, kw_only=True)
-class UpscaleRun(Live):
+class UpscaleRun(Run):
     """An enlargement by several methods. It may be under way, stopped or done.
 
     Args:
@@ -59,6 +57,9 @@ class UpscaleRun(Live):
         note: A line on what to look at.
         focus: Where the magnifier begins, shares of width and height.
     """
+
+    pipeline = "super_resolution"
+    file_names: ClassVar = {method: f"{method}-x{SCALE}.png" for method in METHODS}
 
     picture: Image.Image
     methods: list[str]
@@ -73,8 +74,8 @@ class UpscaleRun(Live):
     begun: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
-    def steps(self, ctx: Context) -> Iterator[UpscaleRun]:
-        """Compute; yields itself after each tile, until all methods are done or it is stopped."""
+    def compute(self, ctx: Context) -> Iterator[None]:
+        """Enlarges; yields after each tile, and at the end."""
         self.begun = time.monotonic()
         low_res, alpha, truth = self._prepare()
         low_res = low_res.to(ctx.device)
@@ -84,17 +85,17 @@ class UpscaleRun(Live):
             self.current, self.step = method, None
             for step in ctx.upscale(low_res, network, self.config):
                 self.step, self.seconds = step, time.monotonic() - self.begun
-                yield self
-                if self.stopped:
-                    return
-            if self.step is None:
-                continue
-            canvas = self.step.canvas
-            self.files[method] = self._save(method, canvas.to_pil(alpha))
-            if truth is not None:
-                self.scores[method] = ctx.measure(canvas.to_tensor(), truth)
-            self.seconds = time.monotonic() - self.begun
-        yield self
+                yield
+            if self.step is not None:
+                self._finish(ctx, self.step.canvas, alpha, truth)
+        yield
+
+    def _finish(self, ctx: Context, canvas: Any, alpha: Image.Image | None, truth: Any) -> None:
+        """A method is done: its file and its scores."""
+        self.files[self.current] = self._save(self.current, canvas.to_pil(alpha))
+        if truth is not None:
+            self.scores[self.current] = ctx.measure(canvas.to_tensor(), truth)
+        self.seconds = time.monotonic() - self.begun
 
     def _prepare(self) -> tuple[Any, Image.Image | None, Any]:
         """The small picture, the opacity of the result, and the truth if there is one."""
@@ -115,8 +116,7 @@ class UpscaleRun(Live):
     def _save(self, name: str, picture: Image.Image) -> Files:
         folder = folder_of(self)
         png = folder / f"{name}-x{SCALE}.png"
-        metadata = {SETTINGS_KEY: json.dumps(self.settings(name))}
-        images.save_png(picture, png, metadata=metadata, keep_alpha=True)
+        images.save_picture(picture, png, settings=self.settings(name), keep_alpha=True)
         if picture.width * picture.height <= EXACT:
             return Files(png, png, png, picture.size)
         lens, shown = (folder / f"{name}-{kind}.jpg" for kind in ("lens", "shown"))
@@ -135,6 +135,11 @@ class UpscaleRun(Live):
     def finished(self) -> bool:
         """Whether all methods have a result."""
         return self.done == self.methods
+
+    @property
+    def has_files(self) -> bool:
+        """Whether any method has a result."""
+        return bool(self.done)
 
     @property
     def views(self) -> list[str]:
@@ -170,15 +175,20 @@ class UpscaleRun(Live):
         """What there is so far of the method at work."""
         return self.step.canvas.preview(PREVIEW) if self.step else None
 
-    def settings(self, method: str) -> dict[str, Any]:
-        """Everything needed to do it again, for JSON."""
-        config = self.config.as_dict() | {"checkpoint": method}
-        return {
-            "made_by": "cxdemo",
-            "pipeline": "super_resolution",
-            "config": config,
-            "test": self.test,
-        }
+    def settings(self, method: str = "") -> dict[str, Any]:
+        """Everything needed to do it again, for JSON.
+
+        Args:
+            method: Whose result it is. Empty: that at work.
+        """
+        settings = super().settings()
+        settings["config"] |= {"checkpoint": method or self.current}
+        return settings | {"test": self.test}
+
+    def export(self, *kinds: str) -> dict[str, Path]:
+        """The results that there are; each was written when its method was done."""
+        wanted = kinds or self.methods
+        return {method: self.files[method].png for method in wanted if method in self.files}
 
 
 def upscale_stages(size: tuple[int, int], methods: Sequence[str], *, test: bool) -> list[Stage]:

@@ -17,13 +17,13 @@ from cxdemo.ui.face import page as face_to_face
 from cxdemo.ui.kit import shelf
 from cxdemo.ui.kit.front_door import FrontDoor, own_names
 from cxdemo.ui.kit.guarded_blocks import GuardedBlocks
+from cxdemo.ui.kit.page_script import head_scripts
 from cxdemo.ui.kit.turns import VISITORS
 from cxdemo.ui.kit.visitors import WatchStreams
 from cxdemo.ui.lab import page as loss_lab
-from cxdemo.ui.lab.toy_wiring import share_script
 from cxdemo.ui.match import page as patch_similarity
 from cxdemo.ui.style import page as style_transfer
-from cxdemo.ui.theme import HEAD_SCRIPT, STYLE_SHEETS, build_theme
+from cxdemo.ui.theme import STYLE_SHEETS, build_theme
 from cxdemo.ui.upscale import page as super_resolution
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
@@ -109,10 +109,7 @@ def launch_options() -> dict[str, Any]:
         "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,
-        "head": "".join(
-            f"<script>{script}</script>"
-            for script in (HEAD_SCRIPT.read_text(encoding="utf-8"), share_script())
-        ),
+        "head": head_scripts(),
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,

@@ -122,11 +122,11 @@ def loader(monkeypatch):
     """`load_features` of a machine on which VGG19 may be missing."""
     machine = SimpleNamespace(has_vgg19=False, asked=[])
 
-    def load_features(backbone, layers, *, pooling, device, offline):
+    def load_features(backbone, layers, *, pooling, device, offline, shared):
         machine.asked.append((backbone, offline))
         missing = backbone == "vgg19" and not machine.has_vgg19
         used, notice = ("vgg16", "vgg19 is missing") if missing else (backbone, None)
-        return SimpleNamespace(backbone=used, notice=notice)
+        return SimpleNamespace(backbone=used, notice=notice, convolutions={})
 
     monkeypatch.setattr("cxdemo.features.load_features", load_features)
     return machine

@@ -21,7 +21,7 @@ from cxdemo.images import resize
 from cxdemo.pipelines.animation_measures import pose_accuracy
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
 from cxdemo.runs.clips import open_clip, open_driver, start_animation, start_puppet
-from cxdemo.ui.face.clip_view import show_losses, show_strip, tell_progress
+from cxdemo.ui.face.clips.view import show_losses, show_strip, tell_progress
 from cxdemo.video import Clip, read_clip, save_mp4
 
 FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}

@@ -9,8 +9,8 @@ from cxdemo.gallery.exemplar import PAIRS, PICTURES
 from cxdemo.pipelines.face_exemplar import ExemplarConfig, FaceMatch
 from cxdemo.runs import exemplar as exemplar_run
 from cxdemo.runs.exemplar import ExemplarRun
-from cxdemo.ui.face import exemplar_view
-from cxdemo.ui.face.exemplar import NOTICE
+from cxdemo.ui.face.exemplar import view as exemplar_view
+from cxdemo.ui.face.exemplar.page import NOTICE
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_without_a_result_it_is_a_sentence(run):
 
 
 def test_files_carry_their_settings(faded):
-    files = faded.save()
+    files = faded.export()
     assert '"pipeline": "face_exemplar"' in images.read_png_metadata(files["crop"])["cxdemo"]
     assert images.load(files["whole"]).size == (100, 120)
 

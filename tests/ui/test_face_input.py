@@ -13,8 +13,8 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.faces import Framing
 from cxdemo.faces.choice import LONG_SIDE, ChosenFace, Nudge, find_in, read_face
-from cxdemo.ui.face.face_input import FaceInput, build_face_input
-from cxdemo.ui.face.view import NO_FACE, show_choice
+from cxdemo.ui.face.picker import FaceInput, build_face_input
+from cxdemo.ui.face.picker_view import NO_FACE, show_choice
 from ui.fake_faces import fake_find
 
 RED, YELLOW, BLUE = (255, 0, 0), (255, 255, 0), (0, 0, 255)

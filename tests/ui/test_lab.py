@@ -12,9 +12,9 @@ from cxdemo.pipelines.loss_meter import CHANGES, LossMeter, MeterConfig
 from cxdemo.pipelines.misalignment import MisalignmentConfig
 from cxdemo.runs.meter import MeterRun
 from cxdemo.runs.misaligned import MisalignedRun
-from cxdemo.ui.lab.meter import STORED, first_run
-from cxdemo.ui.lab.meter_view import show_meter
-from cxdemo.ui.lab.misaligned_view import show_curves, show_race, show_table, tell_progress
+from cxdemo.ui.lab.meter.page import STORED, first_run
+from cxdemo.ui.lab.meter.view import show_meter
+from cxdemo.ui.lab.misaligned.view import show_curves, show_race, show_table, tell_progress
 from cxdemo.ui.lab.picture import PICTURES
 
 FAST = MisalignmentConfig(crop=48, num_steps=24, losses=("l2", "cx"))

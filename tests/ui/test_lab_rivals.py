@@ -12,7 +12,7 @@ from cxdemo import images
 from cxdemo.gallery.rivals import FOLDER, PAIRS, finished_pairs, make_result, open_result
 from cxdemo.pipelines.style_rivals import RIVAL_LAYERS, RIVALS, RivalsConfig
 from cxdemo.runs.rivals import RivalsRun
-from cxdemo.ui.lab.rivals_view import show_rivals, tell_progress
+from cxdemo.ui.lab.rivals.view import show_rivals, tell_progress
 
 FAST = RivalsConfig(size=64, num_steps=2, rivals=("gram", "cx"))
 

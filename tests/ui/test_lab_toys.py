@@ -3,8 +3,10 @@
 import base64
 import io
 import math
+from contextlib import contextmanager
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,10 @@ from PIL import Image
 
 from cxdemo.figures import toys as toys_figure
 from cxdemo.pipelines.loss_toys import PointsConfig
-from cxdemo.ui.lab import toys_gaussians, toys_points, toys_row
-from cxdemo.ui.lab.toy_wiring import pack, pack_file
+from cxdemo.ui.kit import turns
+from cxdemo.ui.lab.cases import kl
+from cxdemo.ui.lab.toys import gaussians, points, row
+from cxdemo.ui.lab.viewer import pack, pack_file
 
 
 def ask(**data):
@@ -42,13 +46,13 @@ def test_a_packed_file_leaves_nothing_behind():
 
 def test_the_row_says_when_x_is_torn_and_when_it_is_sure():
     targets = [[0.2, 0.5], [0.8, 0.5], [1.4, 0.9]]
-    torn = toys_row._ask(ask(point=[0.5, 0.5], targets=targets, h=0.5))
+    torn = row._ask(ask(point=[0.5, 0.5], targets=targets, h=0.5))
     assert torn["affinity"][0] == pytest.approx(torn["affinity"][1], rel=1e-3)
     assert "torn" in torn["sentence"]
-    sure = toys_row._ask(ask(point=[0.25, 0.5], targets=targets, h=0.5, field=True))
+    sure = row._ask(ask(point=[0.25, 0.5], targets=targets, h=0.5, field=True))
     assert sure["best"] == 0
     assert "clearly" in sure["sentence"]
-    among = toys_row._ask(ask(point=[0.8, 0.8], targets=[[0.5, 0.8], [1.1, 0.8], [0.8, 0.5]], h=1))
+    among = row._ask(ask(point=[0.8, 0.8], targets=[[0.5, 0.8], [1.1, 0.8], [0.8, 0.5]], h=1))
     assert "undecided" in among["sentence"]
     field = sure["field"]
     index = unpack(field["index"], np.uint8).reshape(field["height"], field["width"])
@@ -68,14 +72,14 @@ def test_the_row_says_when_x_is_torn_and_when_it_is_sure():
 )
 def test_a_row_that_cannot_be_is_refused(data):
     with pytest.raises(ValueError, match="must be"):
-        toys_row._ask(ask(**data))
+        row._ask(ask(**data))
 
 
 def test_the_marker_tells_why_the_same_law_is_not_one():
-    reading = toys_gaussians.read_marker(0.0, 1.0, 0.1)
+    reading = gaussians.read_marker(0.0, 1.0, 0.1)
     assert reading["similarity"] == pytest.approx(0.565, abs=0.03)
     assert "not 1" in reading["sentence"]
-    blur = toys_gaussians.read_marker(0.0, 0.05, 0.1)
+    blur = gaussians.read_marker(0.0, 0.05, 0.1)
     assert "L2 likes this best" in blur["sentence"]
     assert blur["squared"] == pytest.approx(1.0025)
     assert np.std(blur["y"]) == pytest.approx(0.05, rel=0.25)
@@ -83,7 +87,7 @@ def test_the_marker_tells_why_the_same_law_is_not_one():
 
 def test_points_travel_as_frames_and_their_last_one_is_the_figure():
     config = PointsConfig(steps=20, points=15)
-    frames = toys_points.run_points(config)
+    frames = points.run_points(config)
     told = toys_figure.describe_points(frames, config)
     assert told["config"]["points"] == 15
     assert [frame["step"] for frame in told["frames"]] == list(range(21))
@@ -91,17 +95,41 @@ def test_points_travel_as_frames_and_their_last_one_is_the_figure():
 
 
 def test_the_page_cannot_ask_for_more_work_than_its_menus_offer():
-    config = toys_points.read_points(ask(shape="moons", start="line", steps=10**9, seed=3))
+    config = points.read_points(ask(shape="moons", start="line", steps=10**9, seed=3))
     assert (config.target, config.start, config.steps, config.seed) == ("moons", "line", 300, 3)
     with pytest.raises(ValueError, match="target must be one of ring"):
-        toys_points.read_points(ask(shape="square"))
+        points.read_points(ask(shape="square"))
     with pytest.raises(ValueError, match="whole number"):
-        toys_points.read_points(ask(seed="x"))
+        points.read_points(ask(seed="x"))
 
 
 def test_the_saved_figure_is_a_picture_of_three_panels():
-    file = toys_points._save(ask(kind="png", shape="ring", start="blob", bandwidth=0.3, seed=0))
+    file = points._save(ask(kind="png", shape="ring", start="blob", bandwidth=0.3, seed=0))
     with Image.open(io.BytesIO(base64.b64decode(file["data"]))) as picture:
         assert picture.size == (1560, 600)
     with pytest.raises(ValueError, match="gif, png or json"):
-        toys_points._save(ask(kind="exe"))
+        points._save(ask(kind="exe"))
+
+
+def test_questions_that_cost_seconds_wait_for_a_heavy_turn(monkeypatch):
+    seen = []
+
+    @contextmanager
+    def turn(visitor, *, heavy):
+        seen.append(heavy)
+        yield
+
+    monkeypatch.setattr(turns, "_quick_turn", turn)
+    with gr.Blocks() as page:
+        for toy in (row, points, gaussians, kl):
+            toy.build()
+    asked = {
+        "toy_row_ask": ask(), "toy_points_ask": ask(shape="square"), "case_kl_ask": ask(move="x"),
+        "toy_gaussians_ask": ask(h=-1), "toy_gaussians_save": ask(h=-1),
+    }  # fmt: skip
+    for event in page.fns.values():
+        if event.api_name in asked:
+            event.fn(asked[event.api_name])
+    page_asks_all = {f.api_name: f.fn for f in page.fns.values()}["toy_gaussians_ask"]
+    page_asks_all(ask(h=-1, whole=True))
+    assert seen == [False, True, False, True, True, True]

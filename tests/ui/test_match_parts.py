@@ -11,7 +11,7 @@ from cxdemo.figures.match_numbers import percent
 from cxdemo.pipelines.patch_similarity import PatchSimilarity, PatchSimilarityConfig
 from cxdemo.runs.match import Comparison, FeatureStore, Kept
 from cxdemo.runs.match_click import show_scene
-from cxdemo.ui.match import survey as match_survey
+from cxdemo.ui.match import views as match_views
 
 
 def test_the_colour_scale_is_cividis():
@@ -108,7 +108,7 @@ def test_coverage_tells_the_hub():
         target=Image.new("RGB", (32, 32)),
         config=PatchSimilarityConfig(),
     )
-    figures = match_survey.show_figures(comparison, survey)
+    figures = match_views.show_figures(comparison, survey)
     assert "50 %" in figures
     assert f"{survey.loss:.3f}" in figures
 

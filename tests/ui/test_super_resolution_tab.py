@@ -13,8 +13,9 @@ from PIL import Image
 
 from cxdemo import images
 from cxdemo.gallery.upscale import EXAMPLES
+from cxdemo.images import SETTINGS_KEY
 from cxdemo.pipelines.super_resolution import METHODS, Scores, SuperResolutionConfig
-from cxdemo.runs.upscale import SETTINGS_KEY, UpscaleRun
+from cxdemo.runs.upscale import UpscaleRun
 from cxdemo.ui.kit.layered_image import LayeredImage
 from cxdemo.ui.upscale import page as super_resolution
 from cxdemo.ui.upscale import view as upscale_view

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 import torch
 
-from cxdemo.runs.live import Live
+from cxdemo.runs import live
 from cxdemo.runs.pace import Paces, Stage
 from cxdemo.ui.kit import guarded_blocks, turns
 from cxdemo.ui.kit.lanes import UNHEARD, Lane, Refused, Visitor
@@ -18,7 +18,7 @@ from cxdemo.ui.kit.run_wiring import follow
 from cxdemo.ui.kit.visitors import Visitors, WatchStreams, stream_name
 
 
-class Run(Live):
+class Run(live.Run):
     """Three steps."""
 
     taken, total = 0, 3
@@ -31,10 +31,10 @@ class Run(Live):
     def finished(self):
         return self.taken == self.total
 
-    def steps(self, ctx):
-        while not self.finished and not self.stopped:
+    def compute(self, ctx):
+        while not self.finished:
             self.taken += 1
-            yield self
+            yield
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def watch(run, ctx):
 
 
 def test_a_run_goes_through_its_turn_and_frees_it(ctx, lanes):
-    run = Run()
+    run = Run(config=None)
     assert list(watch(run, ctx)) == [{"at": 1}, {"at": 2}, {"end": 3, "stopped": False}]
     assert run.over
     assert len(lanes[0]) == 0
@@ -65,7 +65,7 @@ def test_a_run_goes_through_its_turn_and_frees_it(ctx, lanes):
 
 def test_a_run_that_waits_shows_its_place_and_can_be_stopped(ctx, lanes):
     ahead = lanes[0].enter(Visitor("ahead"), seconds=lambda: 70.0)
-    run = Run()
+    run = Run(config=None)
     updates = watch(run, ctx)
     assert "Next in line, about 70 s." in next(updates)["status"]
     run.stopped = True
@@ -77,14 +77,14 @@ def test_a_run_that_waits_shows_its_place_and_can_be_stopped(ctx, lanes):
 def test_a_run_without_a_place_leaves_the_page_usable_and_says_why(ctx, lanes):
     for name in "abc":
         lanes[0].enter(Visitor(name))
-    updates = watch(Run(), ctx)
+    updates = watch(Run(config=None), ctx)
     assert next(updates) == {"end": 0, "stopped": True}
     with pytest.raises(Refused, match="The line is full: 2 runs are waiting"):
         next(updates)
 
 
 def test_a_page_that_is_closed_frees_the_turn(ctx, lanes):
-    run = Run()
+    run = Run(config=None)
     updates = watch(run, ctx)
     next(updates)
     updates.close()
@@ -93,7 +93,7 @@ def test_a_page_that_is_closed_frees_the_turn(ctx, lanes):
 
 
 def test_a_run_that_fails_frees_the_turn(ctx, lanes):
-    run = Run()
+    run = Run(config=None)
     run.steps = lambda ctx: iter(["step", 1 / 0])
     with pytest.raises(ZeroDivisionError):
         list(watch(run, ctx))
@@ -141,7 +141,7 @@ def test_a_turn_within_a_turn_waits_for_nothing(lanes):
 def test_what_takes_a_moment_has_no_line(ctx, lanes):
     lanes[0].enter(Visitor("somebody"))
     turns.paces_of("cpu").observe(Stage("test", 1, 3, 1.0), 3, 3.0)
-    run = Run()
+    run = Run(config=None)
     updates = turns.take_turn(run, ctx, "test", waiting=str, work=iter("ab"), often_small=True)
     assert list(updates) == ["a", "b"]
 
@@ -151,9 +151,9 @@ def test_small_work_stays_small_on_a_busy_machine(ctx, monkeypatch):
     monkeypatch.setattr(turns, "paces_of", lambda _: paces)
     paces = Paces({"test": 0.5})
     paces.observe(Stage("test", 1, 3, 1.0), 3, 300.0)
-    assert turns.is_small(Run(), ctx)
+    assert turns.is_small(Run(config=None), ctx)
     paces = Paces({"test": 5.0})
-    assert not turns.is_small(Run(), ctx)
+    assert not turns.is_small(Run(config=None), ctx)
 
 
 def test_quick_work_shares_the_cores_and_a_long_run_keeps_its_own(lanes, monkeypatch):

@@ -88,7 +88,7 @@ def _add_exemplar(ctx: Context) -> None:
             for _ in take_steps(run, ctx, every=REFRESH):
                 done = round(run.index / run.total, 3)
                 yield None, images.to_pil(run.result()), run.settings() | {"done": done}
-            files = run.save()
+            files = run.export()
             yield str(files["whole"]), str(files["crop"]), run.settings() | {"done": 1.0}
 
         yield from take_turn(

@@ -7,17 +7,16 @@ from collections.abc import Callable
 import gradio as gr
 
 from cxdemo.engine.context import Context
-from cxdemo.ui.face import animate as face_animate
-from cxdemo.ui.face import api as face_api
-from cxdemo.ui.face import exemplar as face_exemplar
-from cxdemo.ui.face import puppet as face_puppet
-from cxdemo.ui.face import translate as face_translate
+from cxdemo.ui.face import translate
+from cxdemo.ui.face.api import add_endpoints
+from cxdemo.ui.face.clips import animate, puppet
+from cxdemo.ui.face.exemplar import page as exemplar
 
 MODES: list[tuple[str, Callable[[Context], None]]] = [
-    ("Exemplar", face_exemplar.build),
-    ("Translate", face_translate.build),
-    ("Animate", face_animate.build),
-    ("Puppet", face_puppet.build),
+    ("Exemplar", exemplar.build),
+    ("Translate", translate.build),
+    ("Animate", animate.build),
+    ("Puppet", puppet.build),
 ]
 
 
@@ -27,4 +26,4 @@ def build(ctx: Context) -> None:
         for title, build_mode in MODES:
             with gr.Tab(title):
                 build_mode(ctx)
-    face_api.add_endpoints(ctx)
+    add_endpoints(ctx)

@@ -13,16 +13,18 @@ from PIL import Image
 from cxdemo import images
 from cxdemo.engine.context import Context
 from cxdemo.examples import PICTURES
+from cxdemo.faces.choice import ChosenFace
 from cxdemo.figures.thumbnails import to_data_url
 from cxdemo.runs.face_domain import LAYERS, TargetTerm, measure_target
 from cxdemo.runs.translate import Translated, translate_face
-from cxdemo.ui.face.face_input import FaceInput, build_face_input
+from cxdemo.ui.face.picker import FaceInput, build_face_input
 from cxdemo.ui.kit.errors import readable
+from cxdemo.ui.kit.page_script import PRIVATE
+from cxdemo.ui.kit.result_views import build_compare, build_shown
 from cxdemo.ui.kit.turns import quickly
 
 Updates = dict[Any, Any]
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-EVENT: dict[str, Any] = {"show_progress": "minimal"}
+EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 
 EXAMPLES = sorted(PICTURES.glob("portrait_*.jpg"))
 UNPLACED = (
@@ -80,15 +82,13 @@ def _build_results(ctx: Context, source: FaceInput) -> Page:
     note = gr.HTML(_note(ctx, first), elem_id="cx-translate-note")
     empty = gr.HTML(EMPTY)
     with gr.Column(visible=False, elem_id="cx-translate-results") as results:
-        compare = gr.ImageSlider(
-            label="Before and after", format="png", interactive=False, buttons=["fullscreen"],
-            elem_id="cx-translate-compare",
-        )  # fmt: skip
+        compare = build_compare(
+            "cx-translate-compare", label="Before and after", show_label=None, type="numpy"
+        )
         report = gr.HTML(elem_id="cx-translate-report")
-        whole = gr.Image(
-            label="In its picture", format="png", interactive=False,
-            buttons=["download", "fullscreen"], elem_id="cx-translate-whole",
-        )  # fmt: skip
+        whole = build_shown(
+            "In its picture", "cx-translate-whole", buttons=["download", "fullscreen"]
+        )
     gr.HTML(f'<p class="cx-notice">{NOTICE}</p>', elem_id="cx-translate-notice")
     return Page(source, direction, note, compare, whole, report, results, empty)
 
@@ -97,23 +97,7 @@ def _wire(page: Page, ctx: Context) -> None:
     """Translates after every change of the face or the direction."""
 
     def run(values: Mapping[Any, Any]) -> Updates:
-        chosen = values[page.source.state]
-        if chosen is None or not chosen.placed:
-            return {
-                page.results: gr.Column(visible=False),
-                page.empty: gr.HTML(UNPLACED if chosen else EMPTY, visible=True),
-            }
-        direction = values[page.direction]
-        made = translate_face(ctx, chosen, direction)
-        before, after, whole = (images.to_pil(x) for x in (made.before, made.after, made.whole))
-        whole.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
-        return {
-            page.compare: (before, after),
-            page.whole: whole,
-            page.report: show_report(made, measure_target(ctx, made.translation, direction)),
-            page.results: gr.Column(visible=True),
-            page.empty: gr.HTML(visible=False),
-        }
+        return translate(page, ctx, values[page.source.state], values[page.direction])
 
     inputs = {page.source.state, page.direction}
     page.source.on_change(
@@ -125,12 +109,31 @@ def _wire(page: Page, ctx: Context) -> None:
     )
     page.direction.change(
         readable(quickly(run, heavy=True)), inputs, page.outputs,
-        api_name="translate_other_way", **EVENT, **PRIVATE,
+        api_name="translate_other_way", **EVENT,
     )  # fmt: skip
     page.direction.change(
         lambda name: _note(ctx, name), page.direction, page.note, api_name="tell_direction",
-        queue=False, show_progress="hidden", **PRIVATE,
+        queue=False, **PRIVATE,
     )  # fmt: skip
+
+
+def translate(page: Page, ctx: Context, chosen: ChosenFace | None, direction: str) -> Updates:
+    """The face in the other domain, or what is missing."""
+    if chosen is None or not chosen.placed:
+        return {
+            page.results: gr.Column(visible=False),
+            page.empty: gr.HTML(UNPLACED if chosen else EMPTY, visible=True),
+        }
+    made = translate_face(ctx, chosen, direction)
+    before, after, whole = (images.to_pil(x) for x in (made.before, made.after, made.whole))
+    whole.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
+    return {
+        page.compare: (before, after),
+        page.whole: whole,
+        page.report: show_report(made, measure_target(ctx, made.translation, direction)),
+        page.results: gr.Column(visible=True),
+        page.empty: gr.HTML(visible=False),
+    }
 
 
 def _note(ctx: Context, name: str | None) -> str:

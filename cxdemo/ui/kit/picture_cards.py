@@ -9,14 +9,8 @@ import gradio as gr
 from PIL import Image
 
 from cxdemo.figures.thumbnails import crop, square
+from cxdemo.ui.kit.page_script import clickable
 from cxdemo.ui.kit.shelf import put_on_shelf
-
-_CLICK = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-index]');
-  if (button) trigger('select', {index: Number(button.dataset.index), value: button.title});
-});
-"""
 
 
 def build_thumbnails(
@@ -29,7 +23,7 @@ def build_thumbnails(
         for i, (picture, title) in enumerate(zip(pictures, titles, strict=True))
     )
     html = f'<div class="cx-thumbs" role="group" aria-label="{escape(label)}">{buttons}</div>'
-    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+    return clickable(html, elem_id=elem_id)
 
 
 def build_cards(
@@ -49,7 +43,7 @@ def build_cards(
         for i, ((content, style, result), title) in enumerate(zip(cards, titles, strict=True))
     )
     html = f'<div class="cx-cards" role="group" aria-label="{escape(label)}">{buttons}</div>'
-    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+    return clickable(html, elem_id=elem_id)
 
 
 def build_pairs(
@@ -67,7 +61,7 @@ def build_pairs(
         for i, ((first, second), title) in enumerate(zip(pairs, titles, strict=True))
     )
     html = f'<div class="cx-pairs" role="group" aria-label="{escape(label)}">{buttons}</div>'
-    return gr.HTML(html, js_on_load=_CLICK, elem_id=elem_id)
+    return clickable(html, elem_id=elem_id)
 
 
 def _img(picture: Image.Image, alt: str, style: str = "") -> str:

@@ -24,7 +24,7 @@ import torch
 
 from cxdemo.engine.context import Context
 from cxdemo.engine.memory import give_back
-from cxdemo.runs.live import LiveRun
+from cxdemo.runs.live import Run
 from cxdemo.runs.pace import Forecast, paces_of
 from cxdemo.ui.kit.lanes import Lane, Visitor, tell_place
 from cxdemo.ui.kit.visitors import Visitors, current_visitor
@@ -124,7 +124,7 @@ def check_turn() -> None:
 
 
 def take_turn(
-    run: LiveRun,
+    run: Run,
     ctx: Context,
     what: str,
     *,
@@ -157,14 +157,14 @@ def take_turn(
         run.over = True
 
 
-def is_small(run: LiveRun, ctx: Context) -> bool:
+def is_small(run: Run, ctx: Context) -> bool:
     """Whether a run is quick work: by what it has to do, however busy the machine is."""
     seconds = paces_of(ctx.device).at_rest(run.stages)
     return seconds is not None and seconds <= SMALL
 
 
 def _take_long_turn(
-    run: LiveRun, what: str, waiting: Callable[[str], Item], work: Iterator[Item]
+    run: Run, what: str, waiting: Callable[[str], Item], work: Iterator[Item]
 ) -> Iterator[Item]:
     ticket = LONG.enter(current_visitor(), what, seconds=lambda: _left(run))
     try:
@@ -181,7 +181,7 @@ def _take_long_turn(
         give_back()
 
 
-def _left(run: LiveRun) -> float | None:
+def _left(run: Run) -> float | None:
     return run.forecast.left() if run.forecast is not None else None
 
 

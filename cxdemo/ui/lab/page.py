@@ -7,18 +7,18 @@ from collections.abc import Callable
 import gradio as gr
 
 from cxdemo.engine.context import Context
-from cxdemo.ui.lab import cases as lab_cases
-from cxdemo.ui.lab import meter as lab_meter
-from cxdemo.ui.lab import misaligned as lab_misaligned
-from cxdemo.ui.lab import rivals as lab_rivals
-from cxdemo.ui.lab import toys as lab_toys
+from cxdemo.ui.lab.cases import page as cases
+from cxdemo.ui.lab.meter import page as meter
+from cxdemo.ui.lab.misaligned import page as misaligned
+from cxdemo.ui.lab.rivals import page as rivals
+from cxdemo.ui.lab.toys import page as toys
 
 SECTIONS: list[tuple[str, Callable[[Context], None]]] = [
-    ("Misaligned data", lab_misaligned.build),
-    ("Misalignment meter", lab_meter.build),
-    ("Rivals", lab_rivals.build),
-    ("Toys", lab_toys.build),
-    ("Special cases", lab_cases.build),
+    ("Misaligned data", misaligned.build),
+    ("Misalignment meter", meter.build),
+    ("Rivals", rivals.build),
+    ("Toys", toys.build),
+    ("Special cases", cases.build),
 ]
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from pathlib import Path
 
-import gradio as gr
 from PIL import Image
 
 from cxdemo import examples
-from cxdemo.ui.kit import picture_cards
-from cxdemo.ui.kit.safe_image import SafeImage, accept_upload, build_picker
-from cxdemo.ui.kit.turns import quickly
+from cxdemo.ui.kit.example_strip import build_strip, check_uploads, fill_from
+from cxdemo.ui.kit.safe_image import SafeImage, build_picker
 
 PICTURES = (
     "photo_cat_chelsea", "portrait_monalisa", "photo_parrot", "painting_starry_night",
@@ -25,9 +22,7 @@ def open_lab_picture(index: int = 0) -> Image.Image:
     return examples.open_picture(_paths()[index])
 
 
-def build_lab_picture(
-    name: str, event: str, *, height: int, alt_text: str, **settings: Any
-) -> SafeImage:
+def build_lab_picture(name: str, event: str, *, height: int, alt_text: str) -> SafeImage:
     """Puts the picker and the strip on the page and wires them.
 
     Args:
@@ -35,7 +30,6 @@ def build_lab_picture(
         event: Part of the events' names.
         height: Of the picker, pixels.
         alt_text: For those who do not see it.
-        settings: Of the events.
     """
     picture = build_picker(
         "Picture",
@@ -46,23 +40,11 @@ def build_lab_picture(
         alt_text=alt_text,
         placeholder="Drop a picture of at least 128 pixels",
     )
-    strip = picture_cards.build_thumbnails(
-        [examples.open_picture(path) for path in _paths()],
-        [examples.title_of(path) for path in _paths()],
-        label="Pictures to try",
-        elem_id=f"cx-{name}-strip",
-    )
-
-    def choose(event: gr.SelectData) -> Image.Image:
-        return open_lab_picture(int(event.index))  # pyright: ignore[reportArgumentType]
-
-    strip.select(choose, None, picture, api_name=f"pick_{event}_picture", queue=False, **settings)
-    picture.upload(
-        quickly(functools.partial(accept_upload, long_side=LARGEST)), picture, picture,
-        preprocess=False, api_name=f"accept_{event}_picture", **settings,
-    )  # fmt: skip
+    strip = build_strip(_paths(), label="Pictures to try", elem_id=f"cx-{name}-strip")
+    fill_from(strip, _paths(), picture, f"pick_{event}_picture")
+    check_uploads(picture, LARGEST, f"accept_{event}_picture")
     return picture
 
 
-def _paths() -> list[Any]:
+def _paths() -> list[Path]:
     return [examples.PICTURES / f"{name}.jpg" for name in PICTURES]

@@ -8,7 +8,6 @@ const HEIGHT = 290; // of both pictures on the page, at most
 const SMALL = 420; // of a map's
 const INK = '#10131A', ASKED = '#FFFFFF', POINTED = '#F0E442', WON = '#E2A63D';
 const NUMBERED = ['#E69F00', '#56B4E9', '#009E73', '#F0E442', '#CC79A7'];
-const find = (selector) => element.querySelector(selector);
 const asker = find('.cxm-asker canvas');
 const maps = [...element.querySelectorAll('canvas[data-map]')];
 const steps = maps.filter((canvas) => canvas.dataset.map !== 'pair');
@@ -17,15 +16,10 @@ const state = {pointed: null, cell: null, colors: decode(props.palette, Uint8Arr
 
 // ------------------------------------------------------------------------------- what arrives
 
-function decode(text, Type) {
-  const bytes = Uint8Array.from(atob(text || ''), (c) => c.charCodeAt(0));
-  return new Type(bytes.buffer);
-}
-
 async function loadScene() {
   const scene = props.scene;
   if (!scene || !scene.asker) return;
-  const [from, to] = await Promise.all([open(scene.asker.url), open(scene.asked.url)]);
+  const [from, to] = await Promise.all([openPicture(scene.asker.url), openPicture(scene.asked.url)]);
   if (scene.key !== props.scene.key) return; // another scene came meanwhile
   Object.assign(state, {scene, from, to, grey: grey(to), pointed: null});
   find('.cxm-asker-name').textContent = scene.asker.title;
@@ -65,7 +59,7 @@ function loadSurvey() {
   draw();
 }
 
-function open(url) {
+function openPicture(url) {
   return new Promise((done, fail) => {
     const image = new Image();
     image.onload = () => done(image);
@@ -135,7 +129,8 @@ function drawMap(canvas, won) {
     context.drawImage(state.grey, 0, 0, canvas.width, canvas.height);
     context.globalAlpha = find('.cxm-opacity').value / 100;
     context.imageSmoothingEnabled = false;
-    context.drawImage(heat(values(kind), grid, low, high), 0, 0, canvas.width, canvas.height);
+    const heat = heatMap(values(kind), grid[1], low, high, state.colors);
+    context.drawImage(heat, 0, 0, canvas.width, canvas.height);
     context.globalAlpha = 1;
     legend(canvas, kind);
   }
@@ -156,20 +151,6 @@ function values(kind) {
   if (kind === 'affinity') return affinity;
   const factor = kind === 'relative' ? 1 / row.divisor : row.total;
   return (kind === 'relative' ? distance : affinity).map((value) => value * factor);
-}
-
-function heat(numbers, [rows, columns], low, high) {
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [columns, rows];
-  const context = canvas.getContext('2d');
-  const pixels = context.createImageData(columns, rows);
-  numbers.forEach((value, k) => {
-    const level = Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low || 1))));
-    pixels.data.set(state.colors.subarray(3 * level, 3 * level + 3), 4 * k);
-    pixels.data[4 * k + 3] = 255;
-  });
-  context.putImageData(pixels, 0, 0);
-  return canvas;
 }
 
 function legend(canvas, kind) {
@@ -253,33 +234,30 @@ function tell(won) {
   const [r, c] = cellOf(state.pointed, scene.asked.grid);
   const of = (kind) => values(kind)[state.pointed];
   let text = `<b>${scene.asked.title}, row ${r}, column ${c}</b>: d ${number(of('distance'))}, r ${number(of('relative'))}, ` +
-    `w ${number(of('weight'))}, CX ${percent(of('affinity'))}.`;
+    `w ${number(of('weight'))}, CX ${percent(of('affinity'), 3)}.`;
   if (state.winner) {
     const [wr, wc] = cellOf(state.winner[state.pointed], scene.asker.grid);
-    text += ` Of all patches, the one at row ${wr}, column ${wc} (yellow, left) wants it most: CX ${percent(state.won[state.pointed])}.`;
+    text += ` Of all patches, the one at row ${wr}, column ${wc} (yellow, left) wants it most: CX ${percent(state.won[state.pointed], 3)}.`;
   }
   say(told, text);
 }
 
-const number = (value) => Number(value.toPrecision(3)).toString();
-const percent = (value) => (value > 0 && value < 1e-5 ? '≈ 0 %' : `${Number((100 * value).toPrecision(3))} %`);
 const cellOf = (index, [, columns]) => [Math.floor(index / columns), index % columns];
 
 // ------------------------------------------------------------------------------ what people do
 
 function cellUnder(event, canvas, [rows, columns]) {
   const area = canvas.getBoundingClientRect();
-  const clamp = (value, count) => Math.min(count - 1, Math.max(0, Math.floor(value * count)));
+  const index = (share, count) => clamp(Math.floor(share * count), 0, count - 1);
   return [
-    clamp((event.clientY - area.top) / area.height, rows),
-    clamp((event.clientX - area.left) / area.width, columns),
+    index((event.clientY - area.top) / area.height, rows),
+    index((event.clientX - area.left) / area.width, columns),
   ];
 }
 
 function ask(cell) {
   const [rows, columns] = state.scene.asker.grid;
-  const row = Math.min(rows - 1, Math.max(0, cell[0]));
-  const column = Math.min(columns - 1, Math.max(0, cell[1]));
+  const row = clamp(cell[0], 0, rows - 1), column = clamp(cell[1], 0, columns - 1);
   state.cell = [row, column];
   state.pointed = null;
   drawAsker();
@@ -308,18 +286,15 @@ maps[0].addEventListener('keydown', (event) => {
   const from = state.pointed === null ? state.row?.top[0] : cellOf(state.pointed, grid);
   const cell = stepped(event, from);
   if (!cell) return;
-  const [row, column] = cell.map((value, axis) => Math.min(grid[axis] - 1, Math.max(0, value)));
+  const [row, column] = cell.map((value, axis) => clamp(value, 0, grid[axis] - 1));
   state.pointed = row * grid[1] + column;
   draw();
 });
 maps[0].addEventListener('blur', () => { state.pointed = null; draw(); });
 
 function stepped(event, cell) { // where an arrow key leads; with Shift four cells on
-  const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
-  if (!move || !state.row) return null;
-  event.preventDefault();
-  const far = event.shiftKey ? 4 : 1;
-  return [cell[0] + far * move[0], cell[1] + far * move[1]];
+  const move = state.row && arrowOf(event, 4);
+  return move && [cell[0] + move[1], cell[1] + move[0]];
 }
 
 for (const canvas of maps) {
@@ -359,16 +334,7 @@ function download(kind) {
 
 function saveReport() {
   const survey = state.winner ? props.survey.report : {};
-  const text = JSON.stringify({...state.row.report, ...survey}, null, 2);
-  save(new Blob([text], {type: 'application/json'}), 'cxdemo-match.json');
-}
-
-function save(blob, name) {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  saveJson({...state.row.report, ...survey}, 'cxdemo-match.json');
 }
 
 async function copyLink(button) {

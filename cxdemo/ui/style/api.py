@@ -65,8 +65,7 @@ def _add_stylize(ctx: Context) -> None:
         def work() -> Iterator[tuple[Any, dict[str, Any]]]:
             for _ in take_steps(job, ctx, every=REFRESH):
                 yield job.image, job.settings()
-            png, _ = job.save()
-            yield str(png), job.settings() | {"notice": job.notice}
+            yield str(job.export("png")["png"]), job.settings() | {"notice": job.notice}
 
         yield from take_turn(
             job, ctx, "style transfer", work=work(),

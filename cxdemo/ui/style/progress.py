@@ -9,6 +9,7 @@ from cxdemo.figures.thumbnails import square, to_data_url
 from cxdemo.pipelines.style_transfer import StyleTransferConfig
 from cxdemo.runs.pace import LONG, say_duration, say_left
 from cxdemo.runs.style import StyleRun
+from cxdemo.ui.kit.result_views import show_bar, show_notice
 
 
 def tell_estimate(
@@ -43,25 +44,30 @@ def tell_progress(run: StyleRun | None, *, stopped: bool = False) -> str:
     """A progress bar with step, times and loss; before a run begins, that it waits."""
     if run is None:
         said = "Stopped before it began." if stopped else "About to begin…"
-        return _bar(0, said, "idle" if stopped else "waiting")
+        return show_bar(0, said, "idle" if stopped else "waiting")
     if run.total == 0:
         said = "Stopped before the first step." if stopped else "Preparing the network…"
-        return _bar(0, said, "idle" if stopped else "waiting")
+        return show_bar(0, said, "idle" if stopped else "waiting")
     share = run.index / run.total
     size = f" · {run.image.width} × {run.image.height} px" if run.image else ""
     network = run.config.backbone.upper()
     if run.made:
         said = f"<b>Stored result</b>, made on {run.made}: {run.total} steps in {run.seconds:.0f} s"
-        return _bar(share, f"{said}{size} · {network}", "done")
+        return show_bar(share, f"{said}{size} · {network}", "done")
     if run.finished:
         said = f"<b>Done</b> · {run.total} steps in {run.seconds:.0f} s · loss {run.loss:.2f}"
-        return _bar(share, f"{said}{size} · {network}", "done", run.notice)
+        return show_bar(share, f"{said}{size} · {network}", "done", after=show_notice(run.notice))
     said = f"<b>step {run.index} of {run.total}</b> · {run.seconds:.0f} s elapsed"
     if stopped:
         said = f"<b>Stopped</b> at step {run.index} of {run.total} after {run.seconds:.0f} s"
-        return _bar(share, f"{said} · loss {run.loss:.2f}{size} · {network}", "idle", run.notice)
+        return show_bar(
+            share,
+            f"{said} · loss {run.loss:.2f}{size} · {network}",
+            "idle",
+            after=show_notice(run.notice),
+        )
     said += f"{say_left(run.seconds_left)} · loss {run.loss:.2f}"
-    return _bar(share, said, "running", run.notice)
+    return show_bar(share, said, "running", after=show_notice(run.notice))
 
 
 def tell_pair(run: StyleRun | None, *, stale: bool = False) -> str:
@@ -80,13 +86,3 @@ def tell_pair(run: StyleRun | None, *, stale: bool = False) -> str:
         )
     mood = " cx-stale" if stale else ""
     return f'<div class="cx-pair-of{mood}" role="status">{shown}<span>{said}</span></div>'
-
-
-def _bar(share: float, said: str, state: str, notice: str | None = None) -> str:
-    percent = f"{100 * share:.0f}"
-    warning = f'<p class="cx-notice">{escape(notice)}</p>' if notice else ""
-    return (
-        f'<div class="cx-progress cx-{state}"><div class="cx-track" role="progressbar" '
-        f'aria-label="Progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
-        f'<i style="width:{percent}%"></i></div><p>{said}</p></div>{warning}'
-    )

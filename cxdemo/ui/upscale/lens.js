@@ -4,7 +4,7 @@ const STEP = 0.02;
 function views() { return [...element.querySelectorAll('.cx-lens-view')]; }
 
 function draw() {
-  const lens = element.querySelector('.cx-lens');
+  const lens = find('.cx-lens');
   if (!lens) return;
   const data = lens.dataset;
   const [width, height, x, y] = [data.width, data.height, data.x, data.y].map(Number);
@@ -17,7 +17,7 @@ function draw() {
     const left = clamp(x * width - seen[0] / 2, 0, width - seen[0]);
     const top = clamp(y * height - seen[1] / 2, 0, height - seen[1]);
     view.style.backgroundPosition = `${-left * zoom}px ${-top * zoom}px`;
-    const frame = element.querySelector('.cx-lens-map i');
+    const frame = find('.cx-lens-map i');
     frame.style.left = `${100 * left / width}%`;
     frame.style.top = `${100 * top / height}%`;
     frame.style.width = `${Math.min(100, 100 * seen[0] / width)}%`;
@@ -28,13 +28,11 @@ function draw() {
   }
 }
 
-function clamp(value, low, high) { return Math.max(low, Math.min(value, Math.max(low, high))); }
-
 function place(event) {
   const map = event.target.closest('.cx-lens-map');
   if (!map) return false;
   const box = map.querySelector('img').getBoundingClientRect();
-  const lens = element.querySelector('.cx-lens');
+  const lens = find('.cx-lens');
   lens.dataset.x = clamp((event.clientX - box.left) / box.width, 0, 1);
   lens.dataset.y = clamp((event.clientY - box.top) / box.height, 0, 1);
   draw();
@@ -48,16 +46,15 @@ element.addEventListener('pointerdown', place);
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-zoom]');
   if (!button) return;
-  element.querySelector('.cx-lens').dataset.zoom = button.dataset.zoom;
+  find('.cx-lens').dataset.zoom = button.dataset.zoom;
   draw();
 });
 element.addEventListener('keydown', (event) => {
-  const move = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-  if (!move || !event.target.closest('.cx-lens-map')) return;
-  const data = element.querySelector('.cx-lens').dataset;
+  const move = event.target.closest('.cx-lens-map') && arrowOf(event);
+  if (!move) return;
+  const data = find('.cx-lens').dataset;
   data.x = clamp(Number(data.x) + STEP * move[0], 0, 1);
   data.y = clamp(Number(data.y) + STEP * move[1], 0, 1);
-  event.preventDefault();
   draw();
 });
 new MutationObserver(draw).observe(element, {childList: true, subtree: true});

@@ -1,11 +1,10 @@
-"""What the page says and draws of a super-resolution: estimate, progress, scores, magnifier."""
+"""What the page says and draws of a super-resolution: estimate, progress, scores."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
 
 from cxdemo.pipelines.super_resolution import (
     BICUBIC,
@@ -19,8 +18,8 @@ from cxdemo.pipelines.super_resolution import (
 )
 from cxdemo.runs.pace import Stage, say_duration, say_left
 from cxdemo.runs.upscale import NAMES, SMALL, TRUTH, UpscaleRun, upscale_stages
+from cxdemo.ui.kit.result_views import show_bar
 
-LENS_SCRIPT = (Path(__file__).resolve().parent / "lens.js").read_text(encoding="utf-8")
 LABELS = NAMES | {TRUTH: "The truth", SMALL: "Small picture"}
 MEASURES = {
     "psnr": ("PSNR", "{:.2f} dB", "Squared error of the brightness, as a logarithm."),
@@ -44,10 +43,20 @@ TRADE_OFF = (
     "same, and pays in PSNR, sometimes down to bicubic's. The paper's own CX result loses PSNR to "
     "bicubic, and wins in what people see. LPIPS comes nearer to that."
 )
-ZOOM, ZOOMS = 2, (2, 3, 5, 8)  # of the magnifier at first
 LIMIT_TEXT = (
     f"Up to {LIMITS.max_pixels / 1e6:g} megapixels, such as 1200 × 1000; the result has "
     f"{SCALE * SCALE} times as many."
+)
+
+INVITATION = (
+    '<div class="cx-sr-empty"><p><b>A small picture, four times as wide and as high.</b></p>'
+    "<p>Press <i>Upscale ×4</i>, or click one of the pictures to try: it starts at once. Then "
+    "move the slider between any two results, and point the magnifier at a detail.</p>"
+    "<ul><li><b>Bicubic</b> only smooths between pixels.</li><li><b>Squared error</b> is a "
+    "network that stays as near as it can on average: clean, and a little soft.</li><li><b>CX"
+    "</b> is the same network, trained with the Contextual Loss to have the patches of real "
+    "photos: texture comes back.</li><li><b>CX + GAN</b> has a judge of photos on top.</li>"
+    "</ul></div>"
 )
 
 
@@ -115,30 +124,26 @@ def tell_progress(run: UpscaleRun | None, *, stopped: bool = False) -> str:
     """A progress bar with method, tile and times; before a run begins, that it waits."""
     if run is None:
         said = "Stopped before it began." if stopped else "About to begin…"
-        return _bar(0, said, "idle" if stopped else "waiting")
+        return show_bar(0, said, "idle" if stopped else "waiting")
     size = f"{run.size[0]} × {run.size[1]} px"
     if run.finished:
         said = f"<b>Done</b> · {size} · {len(run.methods)} methods in {run.seconds:.1f} s"
-        return _bar(1, said, "done", run.note)
+        return show_bar(1, said, "done", inside=_show_note(run.note))
     if stopped or run.stopped:
         had = ", ".join(NAMES[method] for method in run.done) or "no method"
-        return _bar(run.share, f"<b>Stopped</b> after {run.seconds:.0f} s; finished: {had}", "idle")
+        return show_bar(
+            run.share, f"<b>Stopped</b> after {run.seconds:.0f} s; finished: {had}", "idle"
+        )
     if run.step is None:
-        return _bar(run.share, "Preparing the network…", "waiting")
+        return show_bar(run.share, "Preparing the network…", "waiting")
     name, step = NAMES[run.current], run.step
     tile = f"tile {step.index} of {step.total}"
     said = f"<b>{name}</b>, {tile} · {run.seconds:.0f} s elapsed"
-    return _bar(run.share, f"{said}{say_left(run.seconds_left)}", "running")
+    return show_bar(run.share, f"{said}{say_left(run.seconds_left)}", "running")
 
 
-def _bar(share: float, said: str, state: str, note: str = "") -> str:
-    percent = f"{100 * share:.0f}"
-    hint = f'<p class="cx-hint">{escape(note)}</p>' if note else ""
-    return (
-        f'<div class="cx-progress cx-{state}"><div class="cx-track" role="progressbar" '
-        f'aria-label="Progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
-        f'<i style="width:{percent}%"></i></div><p>{said}</p>{hint}</div>'
-    )
+def _show_note(note: str) -> str:
+    return f'<p class="cx-hint">{escape(note)}</p>' if note else ""
 
 
 # ---------------------------------------------------------------------------------------- scores
@@ -181,54 +186,3 @@ def best_method(scores: dict[str, Scores], key: str) -> str:
     """The method that is best by a measure."""
     choose = max if getattr(HIGHER_IS_BETTER, key) else min
     return choose(scores, key=lambda method: getattr(scores[method], key))
-
-
-# -------------------------------------------------------------------------------------- magnifier
-
-
-def show_lens(run: UpscaleRun, address: Callable[[Path], str]) -> str:
-    """A map to point at, and beside it the same detail of every result, enlarged.
-
-    Args:
-        run: A run with results.
-        address: Of a file, for the page.
-    """
-    if not run.done:
-        return ""
-    views = [SMALL, *run.views]
-    width, height = run.size
-    figures = "".join(
-        f'<figure><div class="cx-lens-view" data-src="{escape(address(run.files[name].lens))}" '
-        f'role="img" aria-label="{LABELS[name]}, enlarged"></div>'
-        f"<figcaption>{LABELS[name]}</figcaption></figure>"
-        for name in views
-    )
-    overview = escape(address(run.files[run.done[-1]].shown))
-    zooms = "".join(_zoom_button(zoom) for zoom in ZOOMS)
-    return (
-        f'<section class="cx-lens" data-width="{width}" data-height="{height}" '
-        f'data-zoom="{ZOOM}" data-x="{run.focus[0]}" data-y="{run.focus[1]}">'
-        '<div class="cx-lens-side">'
-        "<h2>Magnifier</h2><p>Point at a detail, or move with the arrow keys: the same place of "
-        "every result, pixel by pixel.</p>"
-        '<div class="cx-lens-map" tabindex="0" role="application" aria-label="Place of the '
-        f'magnifier: arrow keys move it"><img src="{overview}" alt="The result" draggable="false">'
-        '<i aria-hidden="true"></i></div>'
-        f'<div class="cx-lens-zoom" role="group" aria-label="Enlargement">{zooms}</div></div>'
-        f'<div class="cx-lens-views">{figures}</div></section>'
-    )
-
-
-def _zoom_button(zoom: int) -> str:
-    pressed = str(zoom == ZOOM).lower()
-    return f'<button type="button" data-zoom="{zoom}" aria-pressed="{pressed}">{zoom}×</button>'
-
-
-def page_address(path: str) -> str:
-    """Of a file in Gradio's cache, relative to the page."""
-    return f"gradio_api/file={path}"
-
-
-def frame_width(size: tuple[int, int]) -> str:
-    """A rule that shows small results at their true size, and no larger."""
-    return f"<style>:root {{ --cx-sr-width: {max(size[0], 260)}px; }}</style>"

@@ -1,0 +1,1 @@
+"""A picture or a puppet that is moved by a clip."""

@@ -1,0 +1,1 @@
+"""One face with the features of another."""

@@ -1,0 +1,1 @@
+"""Special cases of the loss: the perceptual loss, and the KL view."""

@@ -1,0 +1,1 @@
+"""The experiment with misaligned data."""

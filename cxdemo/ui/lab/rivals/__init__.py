@@ -1,0 +1,1 @@
+"""Five losses that paint one picture in one style."""

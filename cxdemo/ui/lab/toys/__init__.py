@@ -1,0 +1,1 @@
+"""Toys that run in a second."""
