@@ -488,9 +488,9 @@ def _vectors(features: Tensor, mean: Tensor, distance: Distance) -> Tensor:
         return centred
     # Squares of 1e20 or 1e-25 leave the range of float32; a direction has no scale.
     limits = torch.finfo(centred.dtype)
-    peak = centred.detach().abs().amax(dim=(1, 2), keepdim=True)  # (N, 1, 1)
-    peak = peak.nan_to_num(1).clamp_min(limits.tiny)  # a NaN stays where it is
-    scaled = centred / peak  # (N, P, C), in [-1, 1]
+    high, low = (f(centred.detach(), (1, 2), keepdim=True) for f in (torch.amax, torch.amin))
+    peak = torch.maximum(high, -low).nan_to_num(1).clamp_min(limits.tiny)  # (N, 1, 1)
+    scaled = centred.div_(peak)  # (N, P, C), in [-1, 1]; a NaN stays where it is
     # A feature within rounding of the mean has no direction: it becomes the zero vector, with
     # distance 1 to all and gradient 0, where dividing by a small number would amplify noise.
     noise = (mean.detach() / peak).square().sum(dim=2, keepdim=True)  # (N, 1, 1)

@@ -70,10 +70,10 @@ def test_flags_give_the_settings_back():
         sizes=(8, 16), channels=3, bandwidth=0.1, features="white", repeats=2, dense_up_to=8
     )
     options = vars(core._parser().parse_args(core.flags(settings)))
-    assert (options.pop("measure"), options.pop("json")) == (None, False)
+    assert [options.pop(n) for n in ("measure", "json", "peers")] == [None, False, None]
     assert Settings(**{**options, "sizes": tuple(options["sizes"])}) == settings
     nothing = vars(core._parser().parse_args([]))
-    assert (nothing.pop("measure"), nothing.pop("json")) == (None, False)
+    assert [nothing.pop(n) for n in ("measure", "json", "peers")] == [None, False, None]
     assert Settings(**nothing) == Settings()
 
 

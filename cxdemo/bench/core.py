@@ -1,6 +1,7 @@
 """Time and memory of the core against dense autograd of the same equations.
 
     python -m cxdemo bench core
+    python -m cxdemo bench core --peers FOLDER
 
 Every number is of one loss and its gradient by x, y fixed, as when an image is optimised. Each
 implementation is measured in processes of its own, one for time and one for memory, so that
@@ -124,6 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     options = vars(_parser().parse_args(argv))
     measured, as_json = options.pop("measure"), options.pop("json")
+    peers = options.pop("peers")
     settings = Settings(**{**options, "sizes": tuple(options["sizes"])})
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -133,6 +135,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if as_json:
         print(json.dumps(as_dict(settings, run(settings)), indent=2))
+        return 0
+    if peers is not None:
+        from cxdemo.bench.core_peers import report
+
+        print(report(Path(peers), size=settings.sizes[0]))
         return 0
     print(header(settings), flush=True)
     run(settings, report=lambda row: print(line(row), flush=True))
@@ -365,6 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="default: PyTorch's own; 1 is steadier on a busy machine")
     add("--dense-up-to", type=int, help="largest side; default: as the free memory allows")
     add("--json", action="store_true", help="print the figures as JSON")
+    add("--peers", metavar="FOLDER", help="checkouts of other implementations; see core_peers.py")
     add("--measure", nargs=2, help=argparse.SUPPRESS)
     return parser
 
