@@ -70,6 +70,7 @@ class Explanation:
         for index, target in enumerate(self.targets):
             affinity = self.affinity(position, target=index)[0]  # (Py,)
             values, places = affinity.topk(min(count, len(affinity)))
+            size = target.size or (1, len(affinity))  # a sequence has no rows
             pairs = zip(places.tolist(), values.tolist(), strict=True)
-            found += [(index, box_of(place, target.size), value) for place, value in pairs]
+            found += [(index, box_of(place, size), value) for place, value in pairs]
         return sorted(found, key=lambda match: -match[2])[:count]
