@@ -183,3 +183,29 @@ def test_features_of_a_stand_in_are_not_kept_as_those_of_the_other(ctx, monkeypa
     arrived.append(time.monotonic())
     assert comparison.notice(waiting) is None
     assert made == ["vgg16", "vgg19"]
+
+
+# --- Which networks and features are kept ---------------------------------------------------------
+
+
+def test_whoever_asks_for_layers_shares_what_was_read_before():
+    """ "Compare all layers" threw the network of a style transfer out."""
+    load = context._remembered_features("cpu")
+    style = load("vgg16", ("conv3_2",), pooling="average")
+    for layer in ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"):
+        compared = load("vgg16", (layer,), pooling="max")
+        assert compared.convolutions["conv1_1"] is style.convolutions["conv1_1"]
+    assert load("vgg16", ("conv3_2",), pooling="average") is style
+
+
+def test_features_of_one_context_are_not_those_of_another(ctx, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "cxdemo.runs.match.extract_map",
+        lambda tensor, config, *, features: made.append(1) or tensor,
+    )
+    picture = Image.effect_noise((64, 64), 50).convert("RGB")
+    comparison = Comparison(source=picture, target=picture, config=PatchSimilarityConfig())
+    for context_ in (ctx, replace(ctx, device_name="another"), ctx):
+        comparison.pair(context_)
+    assert len(made) == 2

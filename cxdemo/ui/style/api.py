@@ -9,7 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from cxdemo.engine.context import Context
-from cxdemo.figures import overlay as match_overlay
+from cxdemo.figures import overlay
 from cxdemo.options import Option, options_of, read_config
 from cxdemo.pipelines.style_transfer import PRESETS, StyleTransferConfig, load_preset
 from cxdemo.runs.live import take_steps
@@ -106,7 +106,7 @@ def _add_explain_style(ctx: Context) -> None:
         place, matches, layer = job.explain(ctx, across, down)
         found = [{"box": list(match.box), "affinity": match.affinity} for match in matches]
         answer = {"place": list(place), "layer": layer, "matches": found}
-        return match_overlay.mark_matches([style], matches), answer
+        return overlay.mark_matches([style], matches), answer
 
     pair = [build_api_picture(name, LARGEST) for name in ("Stylized picture", "Style")]
     places = [ApiField(ACROSS), ApiField(DOWN)]

@@ -46,7 +46,7 @@ LEAD = (
 class Page(RunPage[RivalsRun]):
     """The components, and what they show of a comparison."""
 
-    name, what, place = "rivals", "comparison of styles", "#cx-riv-cards"
+    name, what, place = "rivals", "comparison of styles", "#cx-riv-status"
     every = 0.4
 
     content: SafeImage
