@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cxdemo.engine.background_fetch import BackgroundFetch
@@ -69,20 +69,20 @@ def default_context(*, fetch: BackgroundFetch | None = None) -> Context:
     from cxdemo.pipelines.super_resolution import upscale
 
     device, device_name = find_device()
-    finder = _remembered_finder(device)
+    finder, load_features = _remembered_finder(device), _remembered_features(device, fetch)
     return Context(
         transfer_style=transfer_style,
         explain_style=StyleExplanation,
-        load_features=_remembered_features(device, fetch),
+        load_features=load_features,
         upscale=upscale,
         load_upscaler=_remembered_upscaler(device),
-        measure=_remembered_judges(device),
+        measure=_remembered_judges(device, load_features),
         locate=locate,
         find_faces=lambda image: finder().find(image),
         find_largest_face=lambda image: finder().find_largest(image),
         follow_face=lambda frames: finder().follow(frames),
         translators=TRANSLATORS,
-        load_translator=_remembered_translator(device),
+        load_translator=_remembered_translator(device, load_features),
         translate=translate,
         device=device,
         device_name=device_name,
@@ -129,11 +129,15 @@ def _remembered_upscaler(device: str) -> Callable[[str], Any]:
     return lru_cache(maxsize=None)(lambda name: load_upscaler(name, device=device))
 
 
-def _remembered_judges(device: str) -> Callable[..., Any]:
+def _remembered_judges(device: str, load_features: Callable[..., Any]) -> Callable[..., Any]:
     """`measure` on a device, with judges that are loaded once, when first needed."""
-    from cxdemo.pipelines.super_resolution import load_judges, measure
+    from cxdemo.pipelines.super_resolution import CX_LAYER, load_judges, measure
 
-    judges = lru_cache(maxsize=1)(lambda: load_judges(device=device))
+    @lru_cache(maxsize=1)
+    def judges() -> Any:
+        features = load_features("vgg16", (CX_LAYER,), pooling="max")
+        return load_judges(device=device, features=features)
+
     return lambda upscaled, truth: measure(upscaled, truth, judges())
 
 
@@ -144,8 +148,13 @@ def _remembered_finder(device: str) -> Callable[[], Any]:
     return lru_cache(maxsize=1)(lambda: load_face_finder(device))
 
 
-def _remembered_translator(device: str) -> Callable[[str], Any]:
+def _remembered_translator(device: str, load_features: Callable[..., Any]) -> Callable[[str], Any]:
     """`load_translator` on a device, which keeps the networks."""
-    from cxdemo.pipelines.face_translation import load_translator
+    from cxdemo.pipelines.face_translation import SOURCE_LAYER, load_translator
 
-    return lru_cache(maxsize=None)(lambda name: load_translator(name, device=device))
+    @cache
+    def load(name: str) -> Any:
+        features = load_features("vgg16", (SOURCE_LAYER,), pooling="average")
+        return load_translator(name, device=device, features=features)
+
+    return load

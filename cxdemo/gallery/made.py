@@ -1,9 +1,9 @@
 """What each stored result was made of, and which ones are older than that.
 
 `made.json` has three keys for each result: of its settings and pictures, of its weights, and of
-the code that computes it. Comments, docstrings, imports and the order of files do not count as
-code. A result whose keys differ from today's is stale; one that was made before keys were written
-down has none, and is stale as well, because nobody knows.
+the code that computes it. Comments, docstrings, imports and blank lines do not count as code. A
+result whose keys differ from today's is stale; one that was made before keys were written down has
+none, and is stale as well, because nobody knows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -139,12 +140,19 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _essence(path: Path) -> str:
-    """What a file does, without its comments, docstrings and imports."""
-    tree = _parse(path)
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            body[:] = [each for each in body if not _is_talk(each)]
-    return ast.dump(tree)
+    """What a file does, without comments, docstrings, imports and blank lines.
+
+    Made of text: the syntax trees of one file differ between versions of Python.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for kind, _, (row, column), *_ in tokenize.generate_tokens(iter(lines).__next__):
+        if kind == tokenize.COMMENT:
+            lines[row - 1] = lines[row - 1][:column]
+    for node in filter(_is_talk, ast.walk(_parse(path))):
+        first, last = node.lineno - 1, node.end_lineno  # pyright: ignore[reportAttributeAccessIssue]
+        lines[first:last] = [""] * (last - first)
+    kept = (line.rstrip() for line in lines)
+    return "\n".join(line for line in kept if line)
 
 
 def _is_talk(node: ast.AST) -> bool:

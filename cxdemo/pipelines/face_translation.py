@@ -101,8 +101,15 @@ TRANSLATORS: dict[str, TranslatorInfo] = {info.name: info for info in _KNOWN}
 """The directions by name."""
 
 
-def load_translator(name: str, *, device: torch.device | str = "cpu") -> Translator:
+def load_translator(
+    name: str, *, device: torch.device | str = "cpu", features: VGGFeatures | None = None
+) -> Translator:
     """The generator of a direction, ready to use.
+
+    Args:
+        name: Of `TRANSLATORS`.
+        device: Where to compute.
+        features: Of `SOURCE_LAYER` with average pooling, already loaded. None: they are loaded.
 
     Raises:
         ValueError: An unknown name.
@@ -115,7 +122,7 @@ def load_translator(name: str, *, device: torch.device | str = "cpu") -> Transla
     network = CascadedRefinement()
     network.load_state_dict(load_state_dict(info.checkpoint).state_dict)
     network = network.to(device).eval().requires_grad_(False)
-    return Translator(info, network, _reader(str(device)))
+    return Translator(info, network, features or _reader(str(device)))
 
 
 @cache

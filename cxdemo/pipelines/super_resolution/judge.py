@@ -47,15 +47,22 @@ class Judges(NamedTuple):
     features: Callable[[Tensor], Mapping[str, Tensor]]
 
 
-def load_judges(*, device: torch.device | str = "cpu") -> Judges:
+def load_judges(
+    *,
+    device: torch.device | str = "cpu",
+    features: Callable[[Tensor], Mapping[str, Tensor]] | None = None,
+) -> Judges:
     """LPIPS, and the features in which CX is measured: conv3_3 of VGG16.
+
+    Args:
+        device: Where to compute.
+        features: Of `CX_LAYER`, already loaded. None: they are loaded.
 
     Raises:
         CheckpointError: Their weights cannot be had.
     """
-    return Judges(
-        load_perceptual_distance(device=device), load_features("vgg16", [CX_LAYER], device=device)
-    )
+    judge = features or load_features("vgg16", [CX_LAYER], device=device)
+    return Judges(load_perceptual_distance(device=device), judge)
 
 
 def prepare_test(picture: Tensor) -> tuple[Tensor, Tensor]:
