@@ -137,7 +137,7 @@ def contextual_loss(
 
     Shape:
         - x: (N, C, Hx, Wx) or tokens (N, Px, C), y likewise; floating point, finite outside their
-          masks. In float32 below 1e34, for l2 below 1e17.
+          masks. In float32 below 1e33, for l2 below 1e17.
         - x_mask: (N, Hx, Wx), (N, 1, Hx, Wx), or (N, Px) for tokens, bool; y_mask likewise.
         - x_places: (Px, 2) or (N, Px, 2), y_places: (Py, 2) or (N, Py, 2).
         - returns: (), or (N,) without reduction, each in [max(0, log(Py / Px)), log Py] for one
