@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: browser help app test test-all check check-static fix bench fetch train-sr train-face
+.PHONY: browser help app test test-all test-gpu check check-static fix bench fetch train-sr train-face
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,9 @@ test: $(VENV)/dev browser ## create the environment if needed and run the tests
 
 test-all: $(VENV)/dev browser ## the slow tests too, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m 'not network'
+
+test-gpu: $(VENV)/dev ## what names CUDA, on a machine that has it: core, features, a pipeline
+	$(BIN)/python -m pytest -m gpu -rs
 
 check: check-static test ## format, lint, types, import contracts, tests: what CI runs
 

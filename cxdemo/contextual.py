@@ -40,7 +40,7 @@ Reduction = Literal["mean", "sum", "none"]
 _BLOCK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20, "mps": 64 << 20}
 """Bytes of one (N, Py, rows) block: what stays in a CPU's cache, what fills a GPU."""
 
-_BLOCK_ROWS = 64
+_BLOCK_ROWS = 128
 """The fewest rows of a block: a thinner product waits for memory."""
 
 
@@ -643,7 +643,8 @@ def _logits(s: Tensor, kernel: _Kernel) -> tuple[Tensor, Tensor, Tensor]:
 
 def _first(hits: Tensor, dim: int) -> Tensor:
     """Index of the first True along dim. Three times as fast as an argmax on a CPU."""
-    places = torch.arange(hits.shape[dim], dtype=torch.int32, device=hits.device)
+    short = torch.int16 if hits.shape[dim] < 1 << 15 else torch.int32
+    places = torch.arange(hits.shape[dim], dtype=short, device=hits.device)
     shape = [1] * hits.dim()
     shape[dim] = -1
     return torch.where(hits, places.view(shape), hits.shape[dim] - 1).amin(dim).long()
