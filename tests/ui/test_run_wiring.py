@@ -139,6 +139,16 @@ def test_stop_while_the_run_writes_its_files_neither_waits_nor_writes(page):
     assert len(run.written) == 1
 
 
+def test_stop_ends_a_run_after_the_step_at_hand(page):
+    run = begin(page)
+    run.go_on.set()
+    steps = page._run(run)
+    assert next(steps)[page.view] == "at 1"
+    assert page._stop(run)[page.status] == "1 stopped"
+    (end,) = steps
+    assert (end[page.view], end[page.status]) == ("end at 1", "1 stopped")
+
+
 def test_stop_from_many_threads_ends_a_run_once(page):
     run = begin(page)
     run.go_on.set()
