@@ -1094,3 +1094,42 @@ def test_deep_grey_is_the_same_in_strips(monkeypatch):
     assert np.array_equal(np.asarray(images.to_tensor(picture)), whole)
     low, high = np.nanmin(values), values[np.isfinite(values)].max()
     assert whole[0, 0, 0, 0] == pytest.approx((values[0, 0] - low) / (high - low), abs=1 / 255)
+
+
+# ------------------------------------------------------------------------- folders, crops, blurs
+
+
+def test_pictures_are_listed_by_their_endings_folder_by_folder(tmp_path):
+    for name in ("b.PNG", "a.jpg", "notes.txt", "inner/c.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.name for path in images.list_pictures(tmp_path)]
+    assert names == ["a.jpg", "b.PNG"]
+    deep = images.list_pictures(tmp_path, tmp_path / "inner", endings=[".webp"], deep=True)
+    assert [path.name for path in deep] == ["c.webp", "c.webp"]
+    with pytest.raises(ValueError, match=r"Expected pictures \(\.gif\) in .*, found none"):
+        images.list_pictures(tmp_path, endings=[".gif"])
+    with pytest.raises(ValueError, match=r"Expected a folder of pictures, and .*gone is none"):
+        images.list_pictures(tmp_path / "gone")
+
+
+def test_the_middle_has_its_size_and_its_place():
+    image = torch.arange(7.0 * 10).view(1, 1, 7, 10)
+    assert torch.equal(images.crop_middle(image), image[..., :, 1:8])
+    assert torch.equal(images.crop_middle(image, (2, 5)), image[..., 2:4, 2:7])
+    with pytest.raises(ValueError, match="at least 11 x 7 pixels, got 10 x 7"):
+        images.crop_middle(image, (7, 11))
+
+
+def test_a_blur_has_the_variance_of_its_gaussian_and_mirrors_the_border():
+    point = torch.zeros(1, 1, 41, 41)
+    point[..., 20, 20] = 1
+    spread = images.blur(point, 2.0)[0, 0]
+    places = torch.arange(-20.0, 21.0)
+    assert float(spread.sum()) == pytest.approx(1, abs=1e-5)
+    assert float((spread.sum(0) * places**2).sum()) == pytest.approx(4, rel=0.03)
+    inside = images.blur_inside(point, 2.0, 6)
+    assert inside.shape == (1, 1, 29, 29)
+    assert torch.allclose(inside[0, 0], spread[6:-6, 6:-6], atol=1e-7)
+    edge = torch.zeros(1, 1, 1, 9)
+    assert torch.equal(images.blur(edge + 0.5, 1.0), edge + 0.5)
