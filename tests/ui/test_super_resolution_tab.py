@@ -150,7 +150,7 @@ def test_transparency_is_kept(driver):
 
 
 def test_stop_keeps_what_is_finished(driver, monkeypatch):
-    monkeypatch.setattr(super_resolution, "REFRESH", 0)
+    monkeypatch.setattr(super_resolution.Page, "every", 0.0)
     driver.run(limit=1)
     update = driver.events["stop_upscale"].fn(driver.state())
     driver.shown |= update
