@@ -116,7 +116,7 @@ def bend(picture: Tensor, mesh: Tensor, moved: Tensor) -> Tensor:
 def openness(mesh: Tensor) -> Tensor:
     """How far mouths are open: height by width between the lips, (..., K, 2) -> (...)."""
     height = (mesh[..., LOWER, :] - mesh[..., UPPER, :]).norm(dim=-1)
-    return height / (mesh[..., LEFT, :] - mesh[..., RIGHT, :]).norm(dim=-1)
+    return height / (mesh[..., LEFT, :] - mesh[..., RIGHT, :]).norm(dim=-1).clamp_min(1e-6)
 
 
 def fill_mouth(bent: Tensor, picture: Tensor, mesh: Tensor, moved: Tensor) -> Tensor:

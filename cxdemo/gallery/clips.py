@@ -89,6 +89,9 @@ ANIMATIONS = (
         picture="portrait_einstein_1927.jpg",
         box=(0.198, 0.202, 0.484),
     ),
+    ClipExample(
+        name="animate_drawn", title="A drawn face", picture="face/exemplar_drawn_woman.png"
+    ),
 )
 PUPPETS = (ClipExample(name="puppet_result", title="A drawn cat"),)
 
@@ -188,7 +191,7 @@ def results() -> list[Result]:
             if example.picture
             else (DRIVER, PUPPET_CAT, NEW, PUPPET_TRUTH),
             settings={**asdict(example.config), "box": example.box},
-            code=("cxdemo.pipelines.face_animation",),
+            code=("cxdemo.pipelines.face_animation", "cxdemo.faces.mesh_warp"),
             make=partial(make_result, example),
         )
         for example in (*ANIMATIONS, *PUPPETS)

@@ -43,19 +43,27 @@ class AnimationConfig:
         target and of conv4_2 to the source frame, both with weight 1 and h 0.5, Adam 1e-4.
 
     Deviates:
-        A smaller weight of the source, smaller h of the target and a larger step: from the
-        identity, where the source's term is at its minimum, equal weights change nothing. conv2_2
-        and a term of mean and covariance of the colours, which centred features do not see. Some
-        preference for features at the same place. The network is 60 times smaller.
+        The frames are the target's own, bent as the driver moves, so that the shape of its face
+        stays (`start="driver"` is the paper's). A smaller weight of the source, smaller h of the
+        target and a larger step: from the identity, where the source's term is at its minimum,
+        equal weights change nothing. conv2_2 and a term of mean and covariance of the colours,
+        which centred features do not see. Some preference for features at the same place. The
+        network is 60 times smaller.
     """
 
     num_steps: int = option(
         240, "Steps of training; more follow the target closer and take longer.", label="Steps",
         minimum=20, maximum=2000, step=20, advanced=False,
     )  # fmt: skip
+    start: str = option(
+        "target",
+        "What an animation starts from: the target, bent as the driver's face moves, or the "
+        "driver's frames, as in the paper.",
+        label="Start from", choices=("target", "driver"), advanced=False,
+    )  # fmt: skip
     size: int = option(
-        128, "Side of the result in pixels.", label="Size", minimum=64, maximum=256, step=32,
-        advanced=False,
+        128, "Side in pixels at which the network works.", label="Size", minimum=64, maximum=256,
+        step=32, advanced=False,
     )  # fmt: skip
     source_weight: float = option(
         0.2, "Pull towards the driver's frame: pose and expression.", label="Pull of the driver",
@@ -117,8 +125,8 @@ ANIMATION = AnimationConfig()
 """Settings that a target is animated with."""
 
 PUPPET = AnimationConfig(
-    num_steps=1000, source_weight=0.0, spatial_weight=0.5, step_size=3e-3, batch_size=4,
-    coarse_share=1.0, palette_weight=10.0,
+    start="driver", num_steps=1000, source_weight=0.0, spatial_weight=0.5, step_size=3e-3,
+    batch_size=4, coarse_share=1.0, palette_weight=10.0,
 )  # fmt: skip
 """Settings for pairs: there is no term of the source, the pairs say what follows what.
 

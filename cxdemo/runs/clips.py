@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from cxdemo.engine.context import Context
 from cxdemo.engine.zero_gpu import estimate_seconds
-from cxdemo.faces import Framing, crop_along
+from cxdemo.faces import Face, Framing, crop_along
+from cxdemo.faces.mesh_warp import carry_unfolded, move_face
 from cxdemo.images import crop_middle, resize
+from cxdemo.optimize import carry_change
 from cxdemo.pipelines.animation_measures import flicker
 from cxdemo.pipelines.face_animation import (
     AnimationConfig,
@@ -41,6 +43,10 @@ SAME_AS_DRIVER = Framing(apart=0.25, down=0.43)
 """Where the shipped driver has its eyes; those of targets and drivers go to the same place."""
 DRIVER_SIDE = 640  # pixels of a frame's long side, before it is cut
 LEAST_SEEN = 0.5  # share of the frames
+UNBENT = (
+    "No face was found in the target, so its picture can't be bent: the network starts from the "
+    "driver's frames, and the shape of the face is the driver's."
+)
 PREVIEWS = 6  # frames of the strip
 SHOWN = 256  # pixels of a panel's side in the films
 
@@ -100,6 +106,8 @@ class ClipRun(Run):
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     step: AnimationStep | None = None
     result: Tensor | None = None
+    notice: str = ""
+    bent: Tensor | None = None  # the target as the driver moves, (T, 3, S, S)
 
     def __post_init__(self) -> None:
         """Nothing is rendered yet."""
@@ -107,9 +115,13 @@ class ClipRun(Run):
 
     def compute(self, ctx: Context) -> Iterator[None]:
         """Trains; yields after each step."""
+        if self.kind == "animation" and self.config.start == "target":
+            self.bent = bend_target(self.aim, self.driver, ctx)
+            self.notice = "" if self.bent is not None else UNBENT
         features = ctx.load_features("vgg16", self.config.layers, pooling="average")
         train = animate if self.kind == "animation" else learn_puppet
-        pair = (self.aim, self.driver) if self.kind == "animation" else (self.driver, self.aim)
+        frames = self.driver if self.bent is None else self.bent
+        pair = (self.aim, frames) if self.kind == "animation" else (frames, self.aim)
         for step in ctx.stream(
             train,
             *(frames.to(ctx.device) for frames in pair),
@@ -146,18 +158,27 @@ class ClipRun(Run):
         frames = self.shown[chosen]
         if self.result is not None:
             return frames, self.result[chosen]
-        if self.step is None:
-            return frames, frames
-        return frames, render(self.step.network, frames, self.step.size)
+        read = frames if self.bent is None else self.bent[chosen]
+        return frames, read if self.step is None else self._turn(read, self.step.size)
 
     def render(self) -> Tensor:
         """All frames as the network makes them now, (T, 3, size, size)."""
         if self.step is not None and self._made_at != self.step.index:
-            self.result = render(self.step.network, self.shown, self.config.size)
+            read = self.shown if self.bent is None else self.bent
+            self.result = self._turn(read, self.config.size)
             self._made_at = self.step.index
         if self.result is None:
             raise ValueError("Nothing has been computed yet: run it first.")
         return self.result
+
+    def _turn(self, frames: Tensor, size: int) -> Tensor:
+        """Frames as the network makes them; those of the target keep their finer details."""
+        if self.step is None:
+            return frames
+        made = render(self.step.network, frames, size)
+        if self.bent is None:
+            return made
+        return carry_change(made, resize(frames, (size, size)).clamp(0, 1), frames)
 
     def film(self) -> Tensor:
         """What drives beside what came of it, (T, 3, S, 2 S + 8)."""
@@ -183,6 +204,7 @@ class ClipRun(Run):
             figures["flicker"] = round(flicker(self.result, _enlarge(self.shown)), 3)
         return {
             "frames": len(self.driver),
+            **({"notice": self.notice} if self.notice else {}),
             "steps": self.step.index if self.step else 0,
             "seconds": round(self.step.seconds, 1) if self.step else 0,
             **figures,
@@ -193,6 +215,38 @@ class ClipRun(Run):
         film = self.render() if kind == "result" else self.film()
         save = save_gif if path.suffix.lower() == ".gif" else save_mp4
         save(film, path, fps=self.fps, settings=self.settings())
+
+
+def bend_target(target: Tensor, driver: Tensor, ctx: Context) -> Tensor | None:
+    """The target for each frame of the driver, bent as the face there moves.
+
+    Args:
+        target: A square picture, (1, 3, S, S) in [0, 1].
+        driver: Frames, (T, 3, h, w) in [0, 1].
+        ctx: Finds the faces.
+
+    Returns:
+        (T, 3, 256, 256) in [0, 1]; None if no face is found in the target or in the driver.
+    """
+    square = _enlarge(target)
+    face = ctx.find_largest_face(square)
+    meshes = _meshes(ctx.follow_face(driver))
+    if face is None or meshes is None:
+        return None
+    mesh = face.landmarks.to(square)
+    moved = carry_unfolded(meshes.to(square), mesh, square.shape[3])
+    return move_face(square, mesh, moved)
+
+
+def _meshes(faces: Sequence[Face | None]) -> Tensor | None:
+    """Landmarks of a clip, (T, K, 2); a frame without a face has those of the frame before it."""
+    first = next((face for face in faces if face), None)
+    if first is None:
+        return None
+    kept: list[Face] = []
+    for face in faces:
+        kept.append(face or (kept[-1] if kept else first))
+    return torch.stack([face.landmarks for face in kept])
 
 
 def _enlarge(frames: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def test_a_stopped_run_shows_what_it_has_reached(fast_ctx, clip):
     assert run.step.index == 3
     assert "Stopped at step 3 of 20" in tell_progress(run)
     assert "Result, step 3" in show_strip(run)
-    assert run.render().shape == (4, 3, 64, 64)
+    assert run.render().shape == (4, 3, 256, 256)
 
 
 def test_the_losses_are_explained_and_the_puppet_has_no_source_term(fast_ctx, clip):
@@ -78,8 +78,36 @@ def test_the_losses_are_explained_and_the_puppet_has_no_source_term(fast_ctx, cl
     for run in (moved, led):
         for _ in run.steps(fast_ctx):
             run.stopped = run.step.index == 2
-    assert "is the pose of the driver still there" in show_losses(moved)
+    assert "is what it started from still there" in show_losses(moved)
     assert "source" not in show_losses(led)
+
+
+def test_the_target_is_bent_after_the_driver_and_keeps_its_details(ctx):
+    """One step of hardly any size teaches nothing, so what is shown is the bent picture itself."""
+    target = torch.full((1, 3, 256, 256), 0.5)
+    target[..., 80:160, 80:160] = torch.rand(80, 80, generator=torch.Generator().manual_seed(0))
+    target[0, 0, 0, 0] = 1.0  # the fake finder sees a face
+    frames = torch.full((5, 3, 64, 64), 0.4)
+    config = replace(ANIMATION, **FAST, step_size=1e-5)
+    run = start_animation(target, Clip(frames=frames, fps=8), config)
+    for _ in run.steps(replace(ctx, load_features=lambda *_, **__: Pooled())):
+        break
+    assert not run.notice
+    torch.testing.assert_close(run.render(), target.expand(5, -1, -1, -1), atol=0.03, rtol=0)
+    paper = start_animation(target, Clip(frames=frames, fps=8), replace(config, start="driver"))
+    for _ in paper.steps(replace(ctx, load_features=lambda *_, **__: Pooled())):
+        break
+    torch.testing.assert_close(paper.render(), frames, atol=0.03, rtol=0)
+
+
+def test_without_a_face_in_the_target_the_driver_is_where_it_starts_and_the_page_says_so(ctx):
+    frames = torch.full((4, 3, 64, 64), 0.4)
+    config = replace(ANIMATION, **FAST)
+    run = start_animation(torch.zeros(1, 3, 64, 64), Clip(frames=frames, fps=8), config)
+    for _ in run.steps(replace(ctx, load_features=lambda *_, **__: Pooled())):
+        run.stopped = run.step.index == 2
+    assert run.bent is None
+    assert "No face was found in the target" in run.settings()["notice"]
 
 
 def test_clips_that_are_no_pairs_are_refused_and_small_differences_cut(clip):

@@ -33,7 +33,7 @@ from cxdemo.ui.kit.turns import check_turn, quickly, take_turn
 
 REFRESH = 1.0  # seconds between two reports of progress
 EXEMPLAR = ("strength", "region", "size", "num_steps")
-ANIMATE = ("num_steps", "size", "source_weight", "seed")
+ANIMATE = ("num_steps", "size", "source_weight", "seed", "start")
 STEER = ("num_steps", "size", "seed")
 CLIPS = options_of(AnimationConfig)
 
@@ -138,6 +138,7 @@ def _add_animate(ctx: Context) -> None:
         size: int = ANIMATION.size,
         source_weight: float = ANIMATION.source_weight,
         seed: int = ANIMATION.seed,
+        start: str = ANIMATION.start,
     ) -> Progress:
         """A picture moved by a clip; progress comes first, the last answer is the film.
 
@@ -147,14 +148,16 @@ def _add_animate(ctx: Context) -> None:
                 film without a face is refused.
             num_steps: Steps of training, 20 to 2000.
             size: Side of the result in pixels, 64 to 256, a multiple of 32.
-            source_weight: Pull towards the clip's frame: pose and expression, 0 to 2.
+            source_weight: Pull towards what the network starts from: pose and expression, 0 to 2.
             seed: Of the order of frames and of the network.
+            start: "target", its picture bent as the face of the clip moves, or "driver", the clip's
+                frames, as in the paper.
 
         Returns:
             An MP4, clip and result side by side (none before the end), and the settings with the
             share that is done.
         """
-        values = (num_steps, size, source_weight, seed)
+        values = (num_steps, size, source_weight, seed, start)
         config = _read(ANIMATION, ANIMATE, values)
         _need(clip, "clip")
         check_turn()

@@ -43,15 +43,18 @@ from cxdemo.ui.kit.turns import quickly
 TARGETS = ("portrait_monalisa", "portrait_einstein_1927", "portrait_curie_1927")
 
 LEAD = (
-    '<p class="cxa-lead">One picture, moved by somebody else\'s face. A small network is trained '
-    "here and now, from nothing: each of its pictures is asked to have the features of <b>your one "
-    "target</b>, wherever they are, and to keep the pose of the <b>driver's frame</b>. "
+    "<p class=\"cxa-lead\">One picture, moved by somebody else's face. The mesh of the driver's "
+    "face bends your <b>target</b>, frame by frame; then a small network is trained here and now, "
+    "so that each frame has the target's features, wherever they are, and keeps its pose. It can "
+    "also start from the <b>driver's own frames</b>, as in the paper: colours and texture come "
+    "over, the shape does not. "
     "<span>(Mechrez et al., ECCV 2018, section 4)</span></p>"
 )
 NOTICE = (
-    '<p class="cxa-notice">The result is 128 pixels wide and looks like a moving painting, not a '
-    "film. It takes the target's colours and texture; the shape of the face stays the driver's. A "
-    "face that is large in the clip, seen from the front, works best. Use pictures of people who "
+    '<p class="cxa-notice">The target\'s face, hair and surroundings stay its own. A head that '
+    "turns far is followed in part only, because one picture does not show the other cheek; the "
+    "inside of an opened mouth is dark, because the picture does not show that either. A face that "
+    "is large in the clip, seen from the front, works best. Use pictures of people who "
     "agree, or who are long dead; say that it is made. The shipped driver is a computer's head. "
     "The server deletes uploads and results within an hour.</p>"
 )

@@ -81,7 +81,11 @@ def build_controls(name: str, defaults: AnimationConfig) -> dict[str, Any]:
     made: dict[str, Any] = {**build_buttons(f"cx-{name}")}
     made["status"] = gr.HTML(tell_progress(None), elem_id=f"cx-{name}-status")
     with gr.Accordion("Settings", open=False):
-        made["controls"] = {option: _control(name, option, defaults) for option in OPTIONS}
+        made["controls"] = {
+            option: _control(name, option, defaults)
+            for option in OPTIONS
+            if option != "start" or defaults.source_weight  # pairs say where a puppet starts
+        }
     return made
 
 

@@ -15,7 +15,7 @@ from cxdemo.runs.pace import say_duration, say_left
 
 SAYS = {
     "target": "has the result all features of the target, wherever they are?",
-    "source": "is the pose of the driver still there?",
+    "source": "is what it started from still there, pose and all?",
     "palette": "are mean and spread of the colours the target's? Not part of the paper's loss.",
 }
 PANEL = 128
@@ -61,11 +61,13 @@ def tell_progress(run: ClipRun | None, *, problem: str = "", note: str = "") -> 
     elif run.step is None:
         text = "Stopped before the first step." if run.stopped else "Preparing…"
     elif run.finished:
-        text = f"Done: {run.step.total} steps in {say_duration(run.step.seconds)}. {note}"
+        said = f"Done: {run.step.total} steps in {say_duration(run.step.seconds)}."
+        text = f"{said} {run.notice} {note}"
     elif run.stopped:
         text = f"Stopped at step {run.step.index} of {run.step.total}: this is what it has reached."
     else:
-        text = f"Step {run.step.index} of {run.step.total}{say_left(run.seconds_left)}."
+        left = say_left(run.seconds_left)
+        text = f"Step {run.step.index} of {run.step.total}{left}. {run.notice}"
     return f'<p class="cxa-status" role="status">{escape(text.strip())}</p>'
 
 
