@@ -7,7 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from cxdemo.faces import Face
-from cxdemo.pipelines.animation_measures import flicker, landmark_correlation, pose_accuracy
+from cxdemo.pipelines.animation_measures import (
+    flicker,
+    landmark_correlation,
+    pose_accuracy,
+    shape_distance,
+)
 from cxdemo.pipelines.face_animation import (
     ANIMATION,
     animate,
@@ -79,6 +84,15 @@ def test_the_same_seed_gives_the_same_numbers():
     ]
     for first, second in zip(*runs, strict=True):
         assert first == pytest.approx(second, rel=1e-4)
+
+
+def test_the_distance_of_shapes_knows_neither_place_nor_size_nor_turn():
+    mesh = torch.rand(468, 2, generator=torch.Generator().manual_seed(0))
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+    assert shape_distance(3 * mesh @ turn.T + 5, mesh) == pytest.approx(0, abs=1e-4)
+    wider = mesh * torch.tensor([1.5, 1.0])
+    assert shape_distance(wider, mesh) > 0.02
+    assert shape_distance(mesh * torch.tensor([-1.0, 1.0]), mesh) > 0.2  # a mirror is no turn
 
 
 def test_steps_grow_shorter_in_the_last_third(monkeypatch):

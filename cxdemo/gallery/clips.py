@@ -19,7 +19,13 @@ from cxdemo.examples import PICTURES
 from cxdemo.figures.charts import draw_loss_curve
 from cxdemo.gallery.made import Result
 from cxdemo.images import resize
-from cxdemo.pipelines.animation_measures import flicker, landmark_correlation, pose_accuracy
+from cxdemo.pipelines.animation_measures import (
+    flicker,
+    landmark_correlation,
+    pose_accuracy,
+    shape_distance,
+    shape_of,
+)
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET, AnimationConfig
 from cxdemo.runs.clips import ClipRun, open_clip, start_animation, start_puppet
 from cxdemo.runs.private_folder import runs_folder
@@ -163,6 +169,7 @@ def make_result(example: ClipExample, ctx: Context) -> ClipRun:
     if example.picture:
         followed, _ = landmark_correlation(run.render(), run.shown, ctx.find_faces)
         figures["correlation"] = round(followed, 3)
+        figures |= _shapes(run, ctx)
     else:
         result, truth = (_middle(frames, 128) for frames in (run.render(), _truth()))
         figures["pose_accuracy"] = round(pose_accuracy(result, truth), 3)
@@ -170,6 +177,18 @@ def make_result(example: ClipExample, ctx: Context) -> ClipRun:
     text = json.dumps({**run.settings(), **figures, "losses": losses})
     example.film.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     return run
+
+
+def _shapes(run: ClipRun, ctx: Context) -> dict[str, float]:
+    """How far the shape of the result's face is from the target's and from the driver's."""
+    shapes = [shape_of(each, ctx.find_faces) for each in (run.render(), run.aim, run.shown)]
+    result, target, driver = shapes
+    if result is None or target is None or driver is None:
+        return {}
+    return {
+        "shape_to_target": round(shape_distance(result, target), 3),
+        "shape_to_driver": round(shape_distance(result, driver), 3),
+    }
 
 
 def _truth() -> Tensor:

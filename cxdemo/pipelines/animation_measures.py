@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cxdemo.faces import Face
+from cxdemo.faces.finder import eyes_of
 from cxdemo.images import resize
 
 EYES, NOSE, LIPS = (33, 263), (1,), (13, 14, 61, 291)
@@ -93,3 +94,30 @@ def _places(frame: Tensor, find_faces: Callable[[Tensor], Sequence[Face]]) -> Te
     if not faces:
         return None
     return faces[0].landmarks[[*EYES, *NOSE, *LIPS], :2].float().flatten()
+
+
+def shape_distance(one: Tensor, other: Tensor) -> float:
+    """How far two meshes are apart in shape: turned, scaled and moved to lie as near as they can.
+
+    Shape:
+        - one, other: (K, 2), landmarks in MediaPipe's order.
+
+    Returns:
+        The mean distance of landmarks, in distances of the other's eyes.
+    """
+    a, b = one - one.mean(dim=0), other - other.mean(dim=0)
+    u, s, vt = torch.linalg.svd(a.T @ b)
+    flip = torch.diag(torch.stack([torch.ones_like(s[0]), torch.det(u @ vt).sign()]))
+    turned = (s * flip.diagonal()).sum() / a.square().sum() * (a @ u @ flip @ vt)
+    return float((turned - b).norm(dim=1).mean() / eyes_of(other).diff(dim=0).norm())
+
+
+def shape_of(frames: Tensor, find_faces: Callable[[Tensor], Sequence[Face]]) -> Tensor | None:
+    """The mean mesh of a clip's largest faces, (K, 2); None if none is found.
+
+    Shape:
+        - frames: (T, 3, H, W) in [0, 1].
+    """
+    found = [find_faces(frame) for frame in frames.split(1)]
+    meshes = [faces[0].landmarks.float() for faces in found if faces]
+    return torch.stack(meshes).mean(dim=0) if meshes else None

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cxdemo.faces import load_face_finder
 from cxdemo.gallery.clips import (
     ANIMATIONS,
     DRIVER,
@@ -18,12 +19,13 @@ from cxdemo.gallery.clips import (
     open_result,
 )
 from cxdemo.images import resize
-from cxdemo.pipelines.animation_measures import pose_accuracy
+from cxdemo.pipelines.animation_measures import pose_accuracy, shape_distance, shape_of
 from cxdemo.pipelines.face_animation import ANIMATION, PUPPET
 from cxdemo.runs.clips import open_clip, open_driver, start_animation, start_puppet
 from cxdemo.ui.face.clips.view import show_losses, show_strip, tell_progress
 from cxdemo.video import Clip, read_clip, save_mp4
 
+RESULT, SHOWN = slice(-256, None), slice(0, 256)  # columns of a film
 FAST = {"size": 64, "num_steps": 20, "coarse_share": 1.0}
 
 
@@ -131,6 +133,16 @@ def test_each_example_has_a_film_its_settings_and_its_curves(example):
     assert "polyline" in stored.show_losses()
     with av.open(str(stored.film)) as film:
         assert sum(1 for _ in film.decode(video=0)) == 36
+
+
+@pytest.mark.parametrize("example", ANIMATIONS, ids=lambda e: e.name)
+def test_the_shape_of_a_shipped_animation_is_the_targets(example):
+    """Measured on the film itself, where the finder sees its face."""
+    film = read_clip(example.film, max_seconds=3, max_frames=36, long_side=520, fps=12).frames
+    find = load_face_finder().find
+    result, driver = (shape_of(film[::4, :, :, part], find) for part in (RESULT, SHOWN))
+    target = shape_of(example.target(), find)
+    assert shape_distance(result, target) < 0.8 * shape_distance(result, driver)
 
 
 def test_what_a_visitor_reads_is_escaped():
