@@ -9,8 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cxdemo.images import fit_long_side
+
 RIDGE = 1e-5  # added to covariances, which a picture of one colour has not
 REGION = 8  # pixels of a region's side
+PALETTE_SIDE = 192  # pixels of the long side at which whole palettes are matched
+PALETTE_MOVES = 48  # pixels of the long side to which the moves of the colours are smoothed
+PALETTE_TURNS = 20  # directions of colour space along which they are sorted, times three
 
 
 def match_colors(
@@ -41,6 +46,46 @@ def match_colors(
     transform = _matrix_power(wanted + ridge, 0.5) @ _matrix_power(covariance + ridge, -0.5)
     colors = transform @ (image.flatten(2) - mean) + wanted_mean  # (1, 3, H W)
     return colors.unflatten(2, image.shape[2:]).clamp(0, 1)
+
+
+def match_palette(image: Tensor, reference: Tensor) -> Tensor:
+    """The image with the reference's palette: not mean and covariance alone, but every tone.
+
+    Where the reference has no flat grey, the result has none: its greys become the nearest tones
+    that the reference has, as many of each. The moves of the colours are smoothed, so that ramps
+    stay ramps and details stay the image's own.
+
+    Shape:
+        - image, reference: (1, 3, H, W) in [0, 1]; returns the shape of image, clamped to [0, 1].
+
+    Source:
+        Pitié, Kokaram, Dahyot, "Automated colour grading using colour distribution transfer",
+        2007, with random rotations; there the gradients are kept in place of the smoothing.
+    """
+    matched = match_colors(image, reference)
+    small = _at_most(matched, PALETTE_SIDE)
+    wanted = _at_most(reference, PALETTE_SIDE).flatten(2)[0]  # (3, P')
+    moved = _transport(small.flatten(2)[0], wanted).unflatten(1, small.shape[2:])[None]
+    moves = fit_long_side(moved - small, min(PALETTE_MOVES, max(small.shape[2:])))
+    size = (image.shape[2], image.shape[3])
+    moves = F.interpolate(moves, size=size, mode="bicubic", align_corners=False)
+    return (matched + moves).clamp(0, 1)
+
+
+def _transport(colors: Tensor, wanted: Tensor) -> Tensor:
+    """Colours (3, P) moved onto others (3, Q), sorted along one direction after the other."""
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.linspace(0, 1, colors.shape[1], device=colors.device)
+    for _ in range(PALETTE_TURNS):
+        turn = torch.linalg.qr(torch.randn(3, 3, generator=generator)).Q.to(colors)
+        along = turn @ colors
+        ranked = torch.quantile(turn @ wanted, shares, dim=1).mT  # (3, P)
+        colors = turn.mT @ torch.empty_like(along).scatter_(1, along.argsort(dim=1), ranked)
+    return colors
+
+
+def _at_most(image: Tensor, side: int) -> Tensor:
+    return fit_long_side(image, min(side, max(image.shape[2:])))
 
 
 def color_moments(image: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -117,7 +117,7 @@ class StyleTransferConfig:
         1.0, "Weight of the style term.", label="Style weight", minimum=0.0, maximum=100.0, step=0.1
     )
     content_weight: float = option(
-        3.0,
+        1.5,
         "Weight of the content term; with hypercolumns that at 512 pixels, and more at smaller "
         "sizes, where the picture is laid out.",
         label="Content weight",
@@ -126,7 +126,7 @@ class StyleTransferConfig:
         step=0.1,
     )
     face_weight: float = option(
-        0.4,
+        0.8,
         "Weight, within the content term, of each face that is found. Hypercolumns only.",
         label="Care for faces",
         minimum=0.0,

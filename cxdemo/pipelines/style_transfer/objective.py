@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,8 @@ FACE_POSITIONS = 400
 FULL_SIZE = 512  # pixels at which weights and numbers of positions are as configured
 COARSER = 2 / 3  # power of the size by which the content weighs more at smaller sizes
 SELF_SIMILARITY = 4.0  # brings the term to the scale of the Contextual Loss
+WINDOW = 1 / 36  # radius of the window in which a place counts as flat, by the long side
+FLAT = 0.06  # standard deviation of the colours in it at which a place counts half
 
 
 class HypercolumnObjective:
@@ -33,7 +36,9 @@ class HypercolumnObjective:
     - style: the Contextual Loss of the picture's hypercolumns to the style's, and its opposite
       direction, which gives every place a patch (Eq. 1 leaves places alone that no patch claims);
     - content: how far the picture's self-similarity is from the content's, in each content layer,
-      over the whole picture, and over each face in the middle one;
+      and over each face in the middle one. Over the whole picture, cosines are of centred features
+      and places count by what the content shows there: of flat grounds, raw cosines repeat the
+      noise, and a style without flat tones answers with grain;
     - palette: a relaxed earth mover's distance of colours;
     - smoothness: total variation.
 
@@ -123,41 +128,67 @@ class HypercolumnObjective:
 
     def _content(self, maps: Mapping[str, Tensor], turn: int) -> Tensor:
         total = torch.zeros((), device=maps[COLORS].device)
-        for weight, layers, turns in self.similarities:
-            grid, wanted = turns[turn]
-            for name in layers:
-                found = self_similarity(read_at(maps[name], grid))
-                total = total + weight / len(layers) * (found - wanted[name]).abs().mean()
+        for part in self.similarities:
+            grid, pairs, wanted = part.turns[turn]
+            for name in part.layers:
+                found = self_similarity(read_at(maps[name], grid), centred=part.centred)
+                difference = ((found - wanted[name]).abs() * pairs).mean()
+                total = total + part.weight / len(part.layers) * difference
         return SELF_SIMILARITY * total
 
     def _similarities(self, content: Tensor, faces: Sequence[Box]) -> list[Similarities]:
         """What the content term wants, of the whole picture and of each face."""
-        layers = self.config.content_layers
-        parts = [(1.0, layers, WHOLE, CONTENT_POSITIONS)]
-        if self.config.face_weight:
-            # Shallow layers would keep the brush away from faces, deep ones are too coarse.
-            middle = layers[len(layers) // 2 :][:1]
-            parts += [(self.config.face_weight, middle, box, FACE_POSITIONS) for box in faces]
-        maps = self.features(content)
-        found: list[Similarities] = []
-        for weight, names, box, count in parts:
-            turns = [
-                moved_grid(content.shape[2], content.shape[3], count, self.generator, box=box)
-                for _ in range(GRIDS)
-            ]
-            wanted = [
-                (grid, {name: self_similarity(read_at(maps[name], grid)) for name in names})
-                for grid in turns
-            ]
-            found.append((weight, names, wanted))
-        return found
+        layers, everywhere = self.config.content_layers, torch.ones_like(content[:, :1])
+        maps, shown = self.features(content), structure(content)
+        whole = self._similarity(maps, shown, WHOLE, CONTENT_POSITIONS, 1.0, layers, centred=True)
+        if not self.config.face_weight:
+            return [whole]
+        # Shallow layers would keep the brush away from faces, deep ones are too coarse.
+        middle, weight = layers[len(layers) // 2 :][:1], self.config.face_weight
+        return [whole] + [
+            self._similarity(maps, everywhere, box, FACE_POSITIONS, weight, middle, centred=False)
+            for box in faces
+        ]
+
+    def _similarity(
+        self,
+        maps: Mapping[str, Tensor],
+        shown: Tensor,
+        box: Box,
+        count: int,
+        weight: float,
+        layers: Sequence[str],
+        *,
+        centred: bool,
+    ) -> Similarities:
+        height, width = shown.shape[2:]
+        turns: list[Turn] = []
+        for _ in range(GRIDS):
+            grid = moved_grid(height, width, count, self.generator, box=box)
+            places = read_at(shown, grid).flatten()  # (P,)
+            places = places / places.mean().clamp_min(1e-6)
+            wanted = {
+                name: self_similarity(read_at(maps[name], grid), centred=centred) for name in layers
+            }
+            turns.append((grid, torch.outer(places, places), wanted))
+        return Similarities(weight=weight, layers=layers, centred=centred, turns=turns)
 
     def _grid(self, image: Tensor) -> Tensor:
         return moved_grid(image.shape[2], image.shape[3], self.count, self.generator)
 
 
-Similarities = tuple[float, Sequence[str], list[tuple[Tensor, dict[str, Tensor]]]]
-"""Weight and layers of a part of the content term; for each turn positions and what is wanted."""
+Turn = tuple[Tensor, Tensor, dict[str, Tensor]]
+"""Positions, the weights of their pairs (P, P), and the self-similarity wanted of each layer."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Similarities:
+    """A part of the content term: its weight and layers, and what is wanted, turn by turn."""
+
+    weight: float
+    layers: Sequence[str]
+    centred: bool
+    turns: list[Turn]
 
 
 def count_positions(config: StyleTransferConfig, size: int) -> int:
@@ -165,10 +196,33 @@ def count_positions(config: StyleTransferConfig, size: int) -> int:
     return round(config.num_positions * min(2.0, max(1 / 3, size / FULL_SIZE)))
 
 
-def self_similarity(columns: Tensor) -> Tensor:
-    """Cosines of all pairs of positions: (1, C, 1, P) -> (P, P)."""
-    unit = F.normalize(columns[0, :, 0], dim=0)  # (C, P)
+def self_similarity(columns: Tensor, *, centred: bool = False) -> Tensor:
+    """Cosines of all pairs of positions, about their mean if centred: (1, C, 1, P) -> (P, P)."""
+    vectors = columns[0, :, 0]  # (C, P)
+    if centred:
+        vectors = vectors - vectors.mean(dim=1, keepdim=True)
+    unit = F.normalize(vectors, dim=0)
     return unit.mT @ unit
+
+
+def structure(image: Tensor) -> Tensor:
+    """How much a picture shows at each place: 0 where it is flat or blurred, towards 1 at edges.
+
+    v / (v + FLAT^2), v the variance of the colours in a window about the place.
+
+    Shape:
+        - image: (1, 3, H, W) in [0, 1]; returns (1, 1, H, W) in [0, 1).
+    """
+    radius = max(1, round(WINDOW * max(image.shape[2:])))
+    mean, square = (_window_mean(values, radius) for values in (image, image.square()))
+    variance = (square - mean.square()).clamp_min(0).mean(dim=1, keepdim=True)
+    return variance / (variance + FLAT**2)
+
+
+def _window_mean(maps: Tensor, radius: int) -> Tensor:
+    """Means of windows, of which what lies outside the picture is no part; same shape."""
+    side = 2 * radius + 1
+    return F.avg_pool2d(maps, side, 1, padding=radius, count_include_pad=False)
 
 
 class MapObjective:

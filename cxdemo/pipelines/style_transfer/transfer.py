@@ -13,7 +13,7 @@ from cxdemo.features import LAYERS, load_features
 from cxdemo.grids import Box
 from cxdemo.images import fit_long_side
 from cxdemo.optimize import Clock, Objective, Step, add_octave, enlarge, optimize_pixels
-from cxdemo.palette import match_colors, smooth_chroma
+from cxdemo.palette import match_colors, match_palette, smooth_chroma
 from cxdemo.pipelines.style_transfer.config import PRESETS, StyleTransferConfig
 from cxdemo.pipelines.style_transfer.objective import (
     Extractor,
@@ -162,7 +162,7 @@ def _start(
 def recolor(content: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """The content with the colours of the styles, mixed by their shares, (1, 3, H, W)."""
     recolored = [
-        share * match_colors(content, style) for share, style in zip(shares, styles, strict=True)
+        share * match_palette(content, style) for share, style in zip(shares, styles, strict=True)
     ]
     return torch.stack(recolored).sum(dim=0)
 
