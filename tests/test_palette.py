@@ -7,6 +7,7 @@ from cxdemo.palette import (
     color_emd,
     color_moments,
     match_colors,
+    match_palette,
     palette_distance,
     smooth_chroma,
 )
@@ -89,3 +90,26 @@ def test_smoothed_chroma_keeps_grey_and_edges_and_loses_speckle():
     smooth = smooth_chroma(speckled)
     torch.testing.assert_close(smooth.mean(1), speckled.mean(1))
     assert (smooth - flat).std() < 0.3 * noise.std()
+
+
+def test_tones_that_the_reference_lacks_become_those_that_it_has():
+    """A grey ramp in the palette of ink on paper: its middle becomes paper, its end stays ink."""
+    ramp = torch.linspace(0, 1, 96).expand(1, 3, 96, 96)
+    paper = torch.tensor([0.9, 0.8, 0.6])[:, None, None]
+    printed = paper.expand(3, 64, 64).clone()[None]
+    printed[..., :16] = 0.1  # ink, a quarter of it
+
+    def share_of_its_tones(image):
+        ink, sheet = ((image - tone).abs().amax(dim=1) for tone in (0.1, paper))
+        return float((torch.minimum(ink, sheet) < 0.15).float().mean())
+
+    matched = match_palette(ramp, printed)
+    assert share_of_its_tones(matched) > 0.6
+    assert share_of_its_tones(match_colors(ramp, printed)) < 0.45  # mean and covariance alone
+    middle = matched[0, :, 48, 36:60].mean(dim=1)
+    assert middle.tolist() == pytest.approx(paper.flatten().tolist(), abs=0.05)
+
+
+def test_a_picture_keeps_its_own_palette():
+    image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(match_palette(image, image), image, atol=0.02, rtol=0)

@@ -21,7 +21,9 @@ from cxdemo.pipelines.style_transfer import (
     load_preset,
     pool_map,
     seconds_left,
+    self_similarity,
     stage_work,
+    structure,
     transfer_style,
 )
 
@@ -126,6 +128,39 @@ def test_the_content_weighs_more_at_smaller_sizes():
     for size, expected in [(512, 3.0), (64, 12.0)]:  # (512 / 64) ** (2 / 3) is 4
         made = objective(picture(0, size, size), [picture(1)], config)
         assert made.content_weight == pytest.approx(expected)
+
+
+def test_where_the_content_is_flat_the_content_term_asks_for_nothing():
+    """Grain on a flat ground must not be what the term wants, nor what it forbids to strokes."""
+    content = picture(0)
+    content[..., 32:] = torch.linspace(0.4, 0.5, 32)  # a blurred ground beside what is shown
+    terms = objective(content, [picture(1)], small(face_weight=0.0))
+    noise = 0.2 * torch.randn(1, 1, 64, 20, generator=torch.Generator().manual_seed(0))
+    ground, shown = content.clone(), content.clone()
+    ground[..., 44:] += noise
+    shown[..., :20] += noise
+    on_ground, on_shown = (float(terms(i)["content"]) for i in (ground, shown))
+    assert on_ground < 0.2 * on_shown  # 0.9 with all places alike
+
+
+def test_structure_is_none_where_a_picture_is_flat_and_nearly_one_on_a_checkerboard():
+    half = structure(torch.full((1, 3, 72, 72), 0.3))
+    assert float(half.abs().max()) < 1e-4
+    board = (torch.arange(72)[:, None] + torch.arange(72)) % 2
+    seen = structure(board.expand(1, 3, 72, 72).float())[..., 8:-8, 8:-8]
+    torch.testing.assert_close(seen, torch.full_like(seen, 0.25 / 0.2536), atol=2e-3, rtol=0)
+
+
+def test_centred_self_similarity_ignores_what_all_places_share():
+    columns = torch.rand(1, 8, 1, 30, generator=torch.Generator().manual_seed(0))
+    shared = torch.full((1, 8, 1, 1), 5.0)
+    torch.testing.assert_close(
+        self_similarity(columns, centred=True),
+        self_similarity(columns + shared, centred=True),
+        atol=1e-4,
+        rtol=0,
+    )
+    assert float(self_similarity(columns + shared).min()) > 0.99  # raw, it is all they show
 
 
 def test_a_change_within_a_face_counts_by_the_faces_weight():

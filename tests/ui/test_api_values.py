@@ -28,8 +28,8 @@ def test_the_page_for_programs_shows_types_ranges_choices_and_defaults(endpoints
     known = parameters(endpoints, "stylize")
     size = known["size"]
     assert size["type"]["type"] == "integer"
-    assert (size["type"]["minimum"], size["type"]["maximum"]) == (64, 1024)
-    assert size["python_type"] == {"type": "int", "description": "From 64 to 1024."}
+    assert (size["type"]["minimum"], size["type"]["maximum"]) == (0, 1024)
+    assert size["python_type"] == {"type": "int", "description": "From 0 to 1024."}
     assert size["parameter_has_default"]
     assert isinstance(size["parameter_default"], int)
     assert known["preset"]["type"]["enum"] == ["fast", "fine", "paper", "authors"]
@@ -73,7 +73,7 @@ def test_wrong_values_get_a_sentence_at_every_field_of_every_endpoint(live, endp
     ("endpoint", "name", "value", "said"),
     [
         ("stylize", "size", 32, "size must lie in [64, 1024], got 32"),
-        ("stylize", "size", 256.5, "size must be a whole number in [64, 1024], got 256.5"),
+        ("stylize", "size", 256.5, "size must be a whole number in [0, 1024], got 256.5"),
         ("stylize", "preset", "fsat", "preset must be one of fast, fine, paper, authors, "
          "got 'fsat'. Did you mean 'fast'?"),
         ("match", "x", -1, "x must lie in [0.0, 100.0], got -1"),

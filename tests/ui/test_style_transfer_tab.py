@@ -356,6 +356,24 @@ def test_stylize_streams_and_ends_with_a_png(driver, content, style):
         list(driver.events["stylize"].fn(content, None))
 
 
+@pytest.mark.parametrize(
+    ("preset", "asked", "made"),
+    [
+        ("fine", (), 512),
+        ("fast", (1.0, 0), 256),
+        ("fine", (1.0, None), 512),
+        ("fine", (1.0, 96), 96),
+    ],
+)
+def test_stylize_takes_the_presets_size_unless_one_is_named(
+    driver, content, style, preset, asked, made
+):
+    run = driver.events["stylize"].fn(content, style, preset, *asked)
+    _, settings = next(run)
+    run.close()
+    assert settings["config"]["size"] == made
+
+
 def test_explain_style_answers_with_boxes(driver, content, style):
     picture, answer = driver.events["explain_style"].fn(content, style, 100, 0)
     assert picture.width >= style.width

@@ -19,6 +19,7 @@ from cxdemo.pipelines.style_transfer.objective import (
     concatenate_maps,
     pool_map,
     self_similarity,
+    structure,
 )
 from cxdemo.pipelines.style_transfer.transfer import check_sides, recolor, transfer_style
 from cxdemo.pipelines.style_transfer.work import seconds_left, stage_work
@@ -40,5 +41,6 @@ __all__ = [
     "seconds_left",
     "self_similarity",
     "stage_work",
+    "structure",
     "transfer_style",
 ]

@@ -24,6 +24,11 @@ PRESET = Option(
     name="preset", default="fast", label="Preset", choices=tuple(PRESETS),
     help="The settings that the others change.",
 )  # fmt: skip
+_LARGEST_SIZE = options_of(StyleTransferConfig)["size"].maximum
+SIZE = Option(
+    name="size", default=0, label="Size", minimum=0, maximum=_LARGEST_SIZE,
+    help="Long side of the result, in pixels, 64 or more. 0 or nothing: that of the preset.",
+)  # fmt: skip
 REFRESH = 1.0  # seconds between two previews
 
 
@@ -39,7 +44,7 @@ def _add_stylize(ctx: Context) -> None:
         style: Image.Image | None,
         preset: str = "fast",
         style_strength: float = 1.0,
-        size: int = 256,
+        size: int | None = 0,
         seed: int = 0,
         keep_colors: bool = False,
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -48,17 +53,18 @@ def _add_stylize(ctx: Context) -> None:
         Args:
             content: What the picture shows.
             style: The picture whose style it takes.
-            preset: fast, paper or authors.
+            preset: fast, fine, paper or authors.
             style_strength: How far the style is taken, 0 to 4.
-            size: Long side of the result in pixels, 64 to 1024.
+            size: Long side of the result in pixels, 64 to 1024; 0 or None: that of the preset.
             seed: Of the noise, for settings that start from noise.
             keep_colors: Whether to keep the colours of the content.
         """
         if content is None or style is None:
             raise ValueError("stylize needs two pictures, a content and a style.")
-        given = (style_strength, size, seed, keep_colors)
-        values: dict[str, Any] = dict(zip(NAMES, given, strict=True))
         base = load_preset(read_value(PRESET, preset))
+        asked = read_value(SIZE, 0 if size is None else size) or base.size
+        given = (style_strength, asked, seed, keep_colors)
+        values: dict[str, Any] = dict(zip(NAMES, given, strict=True))
         config = read_config(StyleTransferConfig, values, base=base)
         job = StyleRun(content=content, styles=[style], shares=[1.0], config=config)
 
@@ -76,7 +82,9 @@ def _add_stylize(ctx: Context) -> None:
     settings = gr.JSON(label="Settings", visible=False)
     largest = int(options_of(StyleTransferConfig)["size"].maximum or LARGEST)
     pictures = [build_api_picture(name, largest) for name in ("Content", "Style")]
-    fields = [ApiField(PRESET), *fields_of(options_of(StyleTransferConfig), NAMES)]
+    fields = fields_of(
+        options_of(StyleTransferConfig) | {"preset": PRESET, "size": SIZE}, ("preset", *NAMES)
+    )
     gr.Button(visible=False).click(
         readable(stylize),
         [*pictures, *fields],
