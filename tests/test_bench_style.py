@@ -46,6 +46,29 @@ def test_the_nearest_face_of_the_result_counts_and_a_lost_one_is_infinitely_far(
     assert bench.measure_faces(content, content, FakeFinder([])) is None
 
 
+def test_grain_is_dots_that_are_everywhere_and_not_strokes_or_what_the_style_has_too():
+    content = torch.full((1, 3, 256, 256), 0.5)
+    content[..., :150] = torch.rand(1, 3, 256, 150, generator=torch.Generator().manual_seed(0))
+    y, x = torch.meshgrid(*2 * [torch.arange(256.0)], indexing="ij")
+    dots = (0.5 + 0.2 * torch.sin(x) * torch.sin(y)).expand(1, 3, 256, 256)
+    strokes = (0.5 + 0.2 * torch.sin(x)).expand(1, 3, 256, 256)
+    calm = (0.5 + 0.02 * torch.sin(x) * torch.sin(y)).expand(1, 3, 256, 256)
+    few = torch.where((x > 230) | (y > 200), dots, calm)  # marks, with calm ground between them
+    assert bench.measure_grain(content, dots, calm) == pytest.approx(10, rel=0.02)
+    assert bench.measure_grain(content, dots, dots) == pytest.approx(1, rel=0.02)
+    assert bench.measure_grain(content, strokes, calm) < 0.1
+    assert bench.measure_grain(content, few, calm) < 1.1
+
+
+def test_the_stored_examples_grain_is_printed(tmp_path, capsys):
+    dog = bench.images.load(bench.EXAMPLES / "photo_dog.jpg")
+    bench.images.save_png(dog, tmp_path / "photo_dog__photo_dog.png")
+    assert bench.main(["--grain", "--results", str(tmp_path), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["content"], told["style"]) == ("photo_dog", "photo_dog")
+    assert told["grain"] < 1  # a photo's flat grounds are calmer than the rest of it
+
+
 def test_a_step_is_taken_apart_and_the_run_is_timed(capsys):
     assert bench.main(["--size", "64", "--steps", "3", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

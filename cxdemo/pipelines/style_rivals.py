@@ -119,9 +119,9 @@ class RivalsConfig:
         1.0,
         "Multiplies the style of every rival; 1 is as in its paper.",
         label="Style strength",
-        minimum=0.1,
+        minimum=0.001,
         maximum=10.0,
-        step=0.1,
+        step=0.001,
         advanced=False,
     )
     seed: int = option(
