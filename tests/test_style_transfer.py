@@ -130,17 +130,17 @@ def test_the_content_weighs_more_at_smaller_sizes():
         assert made.content_weight == pytest.approx(expected)
 
 
-def test_where_the_content_is_flat_the_content_term_asks_for_nothing():
-    """Grain on a flat ground must not be what the term wants, nor what it forbids to strokes."""
+def test_places_count_in_the_content_term_by_what_the_content_shows_there():
+    """A blurred ground asks for nothing, or a style without flat tones answers with grain."""
     content = picture(0)
     content[..., 32:] = torch.linspace(0.4, 0.5, 32)  # a blurred ground beside what is shown
-    terms = objective(content, [picture(1)], small(face_weight=0.0))
-    noise = 0.2 * torch.randn(1, 1, 64, 20, generator=torch.Generator().manual_seed(0))
-    ground, shown = content.clone(), content.clone()
-    ground[..., 44:] += noise
-    shown[..., :20] += noise
-    on_ground, on_shown = (float(terms(i)["content"]) for i in (ground, shown))
-    assert on_ground < 0.2 * on_shown  # 0.9 with all places alike
+    whole, face = objective(content, [picture(1)], small(), faces=[(0.5, 0, 1, 1)]).similarities
+    grid, pairs, _ = whole.turns[0]
+    ground, shown = grid[:, 0] > 0.6, grid[:, 0] < 0.4
+    assert float(pairs.mean()) == pytest.approx(1, abs=0.01)
+    assert float(pairs[ground][:, ground].max()) < 0.01
+    assert float(pairs[shown][:, shown].mean()) > 2
+    torch.testing.assert_close(face.turns[0][1], torch.ones(1).expand_as(face.turns[0][1]))
 
 
 def test_structure_is_none_where_a_picture_is_flat_and_nearly_one_on_a_checkerboard():
