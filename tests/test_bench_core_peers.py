@@ -22,7 +22,7 @@ def test_wrong_ones_are_found_out(tmp_path):
     (file.parent / "__init__.py").touch()
     (file.parent / "config.py").write_text("FACTOR = 1.5\n")
     file.write_text(
-        "from cxdemo.bench.core import dense_loss\n"
+        "from cxdemo.bench.dense import dense_loss\n"
         "from .config import FACTOR\n"
         "def contextual_loss(x, y, h, kind='cosine'):\n"
         "    assert x.shape == y.shape\n"

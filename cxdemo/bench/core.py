@@ -11,11 +11,9 @@ neither sees what the other left.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -28,6 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cxdemo.bench.dense import dense_loss
+from cxdemo.bench.memory import bytes_after, peak_bytes
 from cxdemo.contextual import contextual_loss, contextual_matches
 
 FEATURES = {
@@ -78,25 +78,6 @@ class Row:
     matmul: float  # seconds of the (P, C) x (C, P) product
     core: Cost
     dense: Cost | None  # None: not measured
-
-
-def dense_loss(x: Tensor, y: Tensor, bandwidth: float = 0.5, eps: float = 1e-5) -> Tensor:
-    """Equations (1)-(5) for plain autograd, which keeps (N, Px, Py) tensors for backward.
-
-    As fast as it gets in this form: of sixteen spellings (min or amin, max or amax, division or
-    product, bmm or baddbmm) this is the fastest, by up to a third, at 32 x 32 and at 64 x 64.
-
-    Shape:
-        - x: (N, C, Hx, Wx), y: (N, C, Hy, Wy).
-        - returns: (), mean over N.
-    """
-    x, y = x.flatten(2).mT, y.flatten(2).mT  # (N, Px, C), (N, Py, C)
-    mean = y.mean(dim=1, keepdim=True)  # (N, 1, C)
-    x, y = F.normalize(x - mean, dim=2), F.normalize(y - mean, dim=2)
-    d = torch.baddbmm(x.new_ones(1), x, y.mT, alpha=-1).clamp_(min=0)  # (N, Px, Py)
-    nearest = d.min(dim=2, keepdim=True).values  # (N, Px, 1)
-    affinity = (d * (-1 / (bandwidth * (nearest + eps)))).softmax(dim=2)  # (N, Px, Py)
-    return -affinity.max(dim=1).values.mean(dim=1).log().mean()
 
 
 def core_loss(x: Tensor, y: Tensor, bandwidth: float = 0.5) -> Tensor:
@@ -247,37 +228,6 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def peak_bytes(task: Callable[[], object], device: torch.device) -> int:
-    """The most memory that a task takes above what there is before it."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        task()
-        return torch.cuda.max_memory_allocated(device) - before
-    before = _restart_resident_peak()
-    task()
-    return _resident_peak() - before
-
-
-def _restart_resident_peak() -> int:
-    """The memory that this process has now; on Linux its peak starts anew from there."""
-    with contextlib.suppress(OSError):  # elsewhere the peak so far is the best known
-        Path("/proc/self/clear_refs").write_text("5")
-    return _resident_peak()
-
-
-def _resident_peak() -> int:
-    """The most memory that this process had, in bytes.
-
-    Linux's own count starts anew where it is told to; that of `getrusage` begins with what the
-    process that started this one had.
-    """
-    with contextlib.suppress(OSError, StopIteration):
-        return _bytes_after("VmHWM:", Path("/proc/self/status").read_text())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 # ---------------------------------------------------------------- one row of the table
 
 
@@ -321,13 +271,7 @@ def free_bytes(device: str) -> int:
 
 def _available_bytes(meminfo: str) -> int:
     """The line `MemAvailable:  123 kB` of /proc/meminfo, in bytes."""
-    return _bytes_after("MemAvailable:", meminfo)
-
-
-def _bytes_after(name: str, text: str) -> int:
-    """The number of the line `NAME 123 kB`, in bytes."""
-    found = (line for line in text.splitlines() if line.startswith(name))
-    return int(next(found).split()[1]) * 1024
+    return bytes_after("MemAvailable:", meminfo)
 
 
 def _in_fresh_process(what: str, name: str, alone: Settings) -> dict[str, float]:

@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cxdemo.bench.core import dense_loss, peak_bytes
+from cxdemo.bench.dense import dense_loss
+from cxdemo.bench.memory import peak_bytes
 from cxdemo.contextual import contextual_loss
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
