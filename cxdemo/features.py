@@ -197,7 +197,7 @@ class PatchFeatures(nn.Module):
         ValueError: size or stride below 1, or an image smaller than a patch.
 
     Source:
-        Mechrez et al., arXiv:1803.02077, section 4.1 (Fig. 6).
+        Mechrez et al., arXiv:1803.02077, Fig. 6.
     """
 
     layers = ("rgb",)

@@ -208,7 +208,7 @@ def run_misalignment(
         half a second on two cores.
 
     Source:
-        Mechrez, Talmi, Zelnik-Manor, arXiv:1803.02077, section 4.1 (Fig. 6): pixels optimised under
+        Mechrez, Talmi, Zelnik-Manor, arXiv:1803.02077, Fig. 6: pixels optimised under
         CX of RGB patches, 5 x 5, stride 2. Noise, size, h and steps are not stated there.
 
     Deviates:

@@ -15,18 +15,23 @@ from cxdemo.runs.private_folder import LIFE, SWEEP
 from cxdemo.ui import header
 from cxdemo.ui.face import page as face_to_face
 from cxdemo.ui.kit import shelf
+from cxdemo.ui.kit.addresses import address_script
 from cxdemo.ui.kit.front_door import FrontDoor, own_names
 from cxdemo.ui.kit.guarded_blocks import GuardedBlocks
+from cxdemo.ui.kit.i18n import language_script
 from cxdemo.ui.kit.page_script import head_scripts
 from cxdemo.ui.kit.turns import VISITORS
 from cxdemo.ui.kit.visitors import WatchStreams
 from cxdemo.ui.lab import page as loss_lab
 from cxdemo.ui.match import page as patch_similarity
+from cxdemo.ui.start import files as lesson_files
+from cxdemo.ui.start import page as start_here
 from cxdemo.ui.style import page as style_transfer
 from cxdemo.ui.theme import STYLE_SHEETS, build_theme
 from cxdemo.ui.upscale import page as super_resolution
 
 TABS: list[tuple[str, Callable[[Context], None]]] = [
+    ("Start here", start_here.build),
     ("Style transfer", style_transfer.build),
     ("Face to face", face_to_face.build),
     ("Super-resolution", super_resolution.build),
@@ -54,7 +59,7 @@ def build_app(ctx: Context | None = None) -> gr.Blocks:
             status = gr.HTML(elem_id="cx-status", scale=2, js_on_load=header.THEME_SCRIPT)
             arrival = gr.Timer(header.REFRESH, active=False)  # while VGG19 is on its way
         gr.HTML(header.show_equations(), elem_id="cx-equations")
-        with gr.Tabs(elem_id="cx-tabs") as tabs:
+        with gr.Tabs(elem_id="cx-tabs", overflow_behavior="wrap") as tabs:
             for title, build in TABS:
                 with gr.Tab(title, id=tab_id(title)):
                     build(ctx)
@@ -109,7 +114,7 @@ def launch_options() -> dict[str, Any]:
         "server_name": os.environ.get("GRADIO_SERVER_NAME", everywhere),
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,
-        "head": head_scripts(),
+        "head": head_scripts(address_script(), language_script()),
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,
@@ -119,7 +124,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api"],
         "max_threads": THREADS,
         "app_kwargs": {
-            "routes": [*shelf.ROUTES],
+            "routes": [*shelf.ROUTES, *lesson_files.ROUTES],
             "middleware": [
                 Middleware(FrontDoor, hosts=own_names()),
                 Middleware(WatchStreams, visitors=VISITORS),

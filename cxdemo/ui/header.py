@@ -7,6 +7,7 @@ from html import escape
 
 from cxdemo.engine.background_fetch import is_offline
 from cxdemo.engine.context import Context
+from cxdemo.ui.kit.i18n import show_switch
 
 REFRESH = 2.0  # seconds between two looks at a download
 
@@ -64,8 +65,9 @@ def show_title() -> str:
     """Name and one sentence."""
     return (
         f'<header class="cx-header">{_MARK}<div><h1>Contextual Loss</h1>'
-        "<p>It compares two pictures patch by patch, each with its best partner <em>wherever that "
-        "is</em>, so they need not be aligned.</p></div></header>"
+        "<p>Each patch of a picture votes for the patches of another that it is most like, "
+        "<em>compared with all the others</em>, wherever they are. Nothing needs to be "
+        "aligned.</p></div></header>"
     )
 
 
@@ -92,7 +94,7 @@ def show_status(ctx: Context) -> str:
         _chip("Runs on", ctx.device_name, True),
     ]
     banner = "" if vgg16 or vgg19 else _BANNER
-    return f'<div class="cx-chips">{"".join(chips)}{_THEME_SWITCH}</div>{banner}'
+    return f'<div class="cx-chips">{"".join(chips)}{show_switch()}{_THEME_SWITCH}</div>{banner}'
 
 
 def is_changing(ctx: Context) -> bool:

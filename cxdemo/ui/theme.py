@@ -8,7 +8,9 @@ from gradio.themes import Base, sizes
 from gradio.themes.utils import colors
 
 _HERE = Path(__file__).resolve().parent
-STYLE_SHEETS = [_HERE / name for name in ("cxdemo.css", "face/face.css", "lab/lab.css")]
+STYLE_SHEETS = [
+    _HERE / name for name in ("cxdemo.css", "face/face.css", "lab/lab.css", "start/start.css")
+]
 
 _INK = colors.Color(
     name="ink",

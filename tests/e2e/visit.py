@@ -11,7 +11,7 @@ SOURCE_CHANGED = "([id, old]) => document.querySelector(`#${id} img`)?.src !== o
 class Visit:
     """A page, and everything that it asked for and complained about."""
 
-    def __init__(self, browser, app, *, path="", **options):
+    def __init__(self, browser, app, *, path="?tab=style-transfer", **options):
         self.page = browser.new_context(**options).new_page()
         self.page.set_default_timeout(SOON)
         self.requests, self.errors = [], []

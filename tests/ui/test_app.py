@@ -82,7 +82,7 @@ def test_listens_on_this_machine_only_unless_told_otherwise(monkeypatch):
 
 
 def test_header_says_what_the_loss_does_and_shows_five_equations():
-    assert "patch by patch" in show_title()
+    assert "compared with all the others" in show_title()
     assert show_equations().count("<math") == 5
 
 

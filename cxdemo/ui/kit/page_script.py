@@ -33,10 +33,15 @@ def read_script(name: str) -> str:
     return (_HERE / f"{name}.js").read_text(encoding="utf-8")
 
 
-def head_scripts() -> str:
-    """What the head of the page holds: code inside the viewers would travel once for each."""
+def head_scripts(*more: str) -> str:
+    """What the head of the page holds: code inside the viewers would travel once for each.
+
+    Args:
+        more: Further scripts.
+    """
     shared = f"{read_script('say')}\n{read_script('draw')}\nreturn {{{', '.join(SHARED)}}};"
-    scripts = (read_script("event_stream"), f"window.cxShared = (element) => {{\n{shared}\n}};")
+    share = f"window.cxShared = (element) => {{\n{shared}\n}};"
+    scripts = (read_script("event_stream"), share, *more)
     return "".join(f"<script>{script}</script>" for script in scripts)
 
 

@@ -32,7 +32,8 @@ VIEWER_SCRIPT = viewer_script(
 DIRECTION = (
     '<p class="cx-hint"><b>Why it matters who asks.</b> The paper lets each source patch spread '
     "one vote over the target, and then asks of every <em>target</em> patch: does anyone want you? "
-    "So all of the target must be used: nothing of it may be left out. Other code (CoCosNet's, for "
+    "A target patch that nobody prefers raises the loss, so CX pushes towards covering the target. "
+    "It does not guarantee it: one source patch may win many. Other code (CoCosNet's, for "
     "one) asks every <em>source</em> patch: did you find something? That can be answered well with "
     "a small part of the target, so it does not force the rest to appear.</p>"
 )

@@ -226,7 +226,7 @@ function wins() {
 function tell(won) {
   const {row, scene} = state;
   if (state.pointed === null) {
-    const count = state.winner ? `, and wins <b>${won.length}</b> of the ${scene.asked.title.toLowerCase()}'s ${state.winner.length} patches (framed in map 4)` : '';
+    const count = state.winner ? `, and wins <b>${won.length}</b> of the ${scene.asked.title.toLowerCase()}'s ${state.winner.length} patches${won.length ? ' (framed in map 4)' : ': it plays no part in the loss, and gets no gradient'}` : '';
     say(told, `${row.sentence}${count}.`);
     if (row.notice) told.append(' ' + row.notice);
     return;

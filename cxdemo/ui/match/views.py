@@ -61,9 +61,9 @@ def show_figures(comparison: Comparison, survey: Survey) -> str:
             f"of the {target}'s patches are somebody's first choice; the rest is ignored",
         ),
         (
-            "Distinct",
-            percent(survey.distinct),
-            f"of the {source}'s first choices are different patches",
+            "Idle",
+            percent(1 - len(survey.winner.unique()) / survey.choice.numel()),
+            f"of the {source}'s patches win no {target} patch: they play no part in the loss",
         ),
         (
             "The other reading",

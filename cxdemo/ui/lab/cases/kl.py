@@ -16,6 +16,7 @@ from cxdemo.ui.lab.viewer import Answer, answers, build_viewer, pack
 
 HERE = Path(__file__).resolve().parent
 MOVES = (*LOSSES, "shift", "spread")
+CLOSE, ROUGH = 0.9, 0.6  # correlations that are called so
 
 
 def build() -> None:
@@ -59,14 +60,22 @@ def _ask(event: Any) -> Answer:
 
 
 def tell_kl(curve: KlCurve, move: str) -> str:
-    """How far the two agree, in two sentences."""
+    """How far the two agree, in sentences that are made of their numbers."""
     moved = LOSSES.get(move)
     what = f"While {moved} moves the points" if moved else f"As the sample's {move} grows"
-    text = (
-        f"{what}, the two correlate at <b>{curve.correlation:.2f}</b> (ranks: "
-        f"{curve.rank_correlation:.2f}). They are not equal: CX has a bandwidth of its own for "
-        "each point, and a maximum where the estimate has a sum."
+    return (
+        f"{what}, &minus;log CX goes from {curve.losses[0]:.2f} to {curve.losses[-1]:.2f} and KL "
+        f"from {curve.divergences[0]:.2f} to {curve.divergences[-1]:.2f}. They "
+        f"<b>{tell_agreement(curve.correlation)}</b>: the correlation is {curve.correlation:.2f} "
+        f"(ranks: {curve.rank_correlation:.2f}). They are not equal, because CX has a bandwidth of "
+        "its own for each point, and a maximum where the estimate has a sum."
     )
-    if move == "nearest":
-        text += " Under the nearest neighbour neither falls as far: it leaves targets uncovered."
-    return text
+
+
+def tell_agreement(correlation: float) -> str:
+    """A correlation in words."""
+    if correlation >= CLOSE:
+        return "agree closely"
+    if correlation >= ROUGH:
+        return "agree roughly"
+    return "hardly agree" if correlation >= 0 else "disagree: one falls where the other rises"

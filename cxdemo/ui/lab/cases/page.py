@@ -12,11 +12,12 @@ PLACE = (
     "<p class='cxl-lead'>Add "
     "w times the distance in the picture to d (as CoBi does) and let w grow: each place votes more "
     "and more for <b>its own position</b>. What it votes for then differs by exactly what the "
-    "<b>perceptual loss</b> compares, while &minus;log CX itself <b>goes blind</b>: it falls to "
+    "<b>perceptual loss</b> compares, while &minus;log CX itself <b>goes blind</b>. It may climb "
+    "first, while places are torn between what looks alike and what lies there; then it falls to "
     "0.</p>"
 )
 KL = (
-    "<h3 class='cxt-title'>What CX minimises: close to a KL divergence</h3>"
+    "<h3 class='cxt-title'>What CX minimises: related to a KL divergence</h3>"
     "<p class='cxl-lead'>Take "
     "both sets as clouds of density. &minus;log CX <b>approximates</b> KL(P<sub>Y</sub> || "
     "P<sub>X</sub>), which is large wherever Y has mass and X has none: so X must cover all of Y. "

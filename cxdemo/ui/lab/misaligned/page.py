@@ -36,7 +36,7 @@ LEAD = (
     '<p class="cxl-lead">Clean a noisy crop, when all that you have are clean crops that are '
     "<b>shifted at random</b>. A loss that compares place by place can only average them: a "
     "blur. The Contextual Loss asks <i>what</i> is there, not <i>where</i>. "
-    "<span>(Mechrez et al., ECCV 2018, section 4.1)</span></p>"
+    "<span>(Mechrez et al., ECCV 2018, Fig. 6)</span></p>"
 )
 
 

@@ -62,14 +62,24 @@ def _ask(event: Any) -> Answer:
 
 
 def tell_points(last: PointsFrame) -> str:
-    """How it ended, in two sentences."""
+    """How it ended, in sentences that are made of its numbers."""
     near, both, cx = (last.standings[name] for name in LOSSES)
+    if cx.distinct > both.distinct:
+        covers = "CX covers more of the target than Chamfer does"
+    elif cx.distinct < both.distinct:
+        covers = "here Chamfer covers more of the target than CX does"
+    else:
+        covers = "CX and Chamfer cover equally much of the target"
+    if cx.to_target > both.to_target:
+        apart = "its points end farther from their nearest targets"
+    else:
+        apart = "its points end no farther from their nearest targets"
     return (
-        f"Each point ran to its nearest target, and they <b>piled up on {near.distinct:.0%}</b> "
-        f"of the targets; asking also that each target has a point nearby (Chamfer) reaches "
-        f"{both.distinct:.0%}. Under CX a vote for one target is a vote against all others: "
-        f"the points <b>spread over {cx.distinct:.0%}</b>. Some are left over: a point that wins "
-        "no target gets no gradient from CX."
+        f"Points that run to their nearest target take <b>{near.distinct:.0%}</b> of the targets; "
+        f"under Chamfer, which asks also that each target has a point nearby, they take "
+        f"<b>{both.distinct:.0%}</b>, and under CX <b>{cx.distinct:.0%}</b>: {covers}. Under CX "
+        f"{apart}: on average {cx.to_target:.3f}, under Chamfer {both.to_target:.3f}. "
+        "A point that wins no target gets no gradient from CX."
     )
 
 

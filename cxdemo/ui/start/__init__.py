@@ -1,0 +1,1 @@
+"""The first tab: the lesson in seven steps."""

@@ -1,0 +1,1 @@
+"""Tests of the lesson's numbers and texts."""
