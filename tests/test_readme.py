@@ -1,6 +1,8 @@
 import re
 from pathlib import Path
 
+import cxdemo
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = {"style", "face", "sr", "match", "lab", "fetch", "publish", "bench", "examples"}
@@ -41,3 +43,19 @@ def test_the_package_needs_what_the_requirements_say():
 def test_files_that_the_readme_shows_exist():
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_citation_names_the_version_of_the_package():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {cxdemo.__version__}\n" in citation
+    assert f"## {cxdemo.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_files_that_the_documents_name_exist():
+    for page in [ROOT / "CONTRIBUTING.md", *ROOT.glob("cxdemo/bench/*.md")]:
+        for path in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / path).exists(), f"{page.name}: {path}"
+    for path in re.findall(r"`((?:ui|runs|pipelines|engine)/[a-z_/]+\.py)`", (
+        ROOT / "CONTRIBUTING.md"
+    ).read_text(encoding="utf-8")):  # fmt: skip
+        assert (ROOT / "cxdemo" / path).exists(), path
