@@ -16,7 +16,7 @@ def test_public_endpoints_are_these(demo):
     public = {f.api_name for f in demo.fns.values() if f.api_visibility == "public"}
     assert public == {
         "stylize", "explain_style", "match", "upscale", "super_resolution_metrics",
-        "face_exemplar", "face_translate", "face_animate", "face_puppet",
+        "face_exemplar", "face_translate", "face_animate", "face_puppet", "lab_points", "lab_meter",
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from cxdemo.engine.context import Context
+from cxdemo.ui.lab.api import add_endpoints
 from cxdemo.ui.lab.cases import page as cases
 from cxdemo.ui.lab.meter import page as meter
 from cxdemo.ui.lab.misaligned import page as misaligned
@@ -28,3 +29,4 @@ def build(ctx: Context) -> None:
         for title, build_section in SECTIONS:
             with gr.Tab(title):
                 build_section(ctx)
+    add_endpoints(ctx)
