@@ -12,6 +12,7 @@ from ui.test_front_door import picture
 
 pytestmark = WITH_GRADIO
 
+OF_THE_PRESET = ("/stylize", 4, None)  # a size that is not named is that of the preset
 WRONG = ("text", None, [], [1], {}, True, float("nan"), float("inf"), -1, 1e308, 10**30, "1")
 
 
@@ -60,7 +61,7 @@ def test_wrong_values_get_a_sentence_at_every_field_of_every_endpoint(live, endp
             if _is_file(each):
                 continue
             for wrong in WRONG:
-                if _may_be(each, wrong):
+                if _may_be(each, wrong) or (endpoint, place, wrong) == OF_THE_PRESET:
                     continue
                 sent = [*values[:place], wrong, *values[place + 1 :]]
                 said = live.call(endpoint[1:], *sent).get("error") or ""

@@ -32,7 +32,7 @@ def test_endpoints_are_typed_and_documented(demo):
     ]  # fmt: skip
     assert len(info["/stylize"]["returns"]) == 2
     assert [p["parameter_name"] for p in info["/face_animate"]["parameters"]] == [
-        "picture", "clip", "num_steps", "size", "source_weight", "seed",
+        "picture", "clip", "num_steps", "size", "source_weight", "seed", "start",
     ]  # fmt: skip
     faces = [name for name in demo_names(demo) if name.startswith("face_")]
     assert len(faces) == 4
