@@ -181,6 +181,8 @@ def test_phone_shows_pictures_first_and_keeps_h_at_hand(browser, app):
     expect(slider).to_be_in_viewport()
     area = page.locator(QUERY).bounding_box()
     assert area["y"] < 844
+    page.locator(QUERY).scroll_into_view_if_needed()
+    area = page.locator(QUERY).bounding_box()
     old = visit.pixels("affinity")
     page.touchscreen.tap(area["x"] + 0.3 * area["width"], area["y"] + 0.6 * area["height"])
     visit.wait_for_drawing("affinity", old)

@@ -44,7 +44,8 @@ def add_endpoints(ctx: Context) -> None:
             For each loss the share of targets that are some point's nearest, mean distances both
             ways, and the Contextual Loss; and a sentence.
         """
-        values = dict(zip(POINTS, (target, start, bandwidth, seed), strict=True))
+        chosen = (target, start, bandwidth, seed)
+        values: dict[str, Any] = dict(zip(POINTS, chosen, strict=True))
         last = run_points(read_config(PointsConfig, values))[-1]
         return {
             "standings": {name: asdict(last.standings[name]) for name in LOSSES},
@@ -71,7 +72,7 @@ def add_endpoints(ctx: Context) -> None:
         """
         if picture is None:
             raise ValueError("lab_meter needs a picture.")
-        values = dict(zip(METER, (change, features, bandwidth), strict=True))
+        values: dict[str, Any] = dict(zip(METER, (change, features, bandwidth), strict=True))
         run = MeterRun(picture=picture, config=read_config(MeterConfig, values))
         for _ in run.compute(ctx):
             pass
