@@ -36,10 +36,10 @@ window.cxAddress = (() => {
   let following = false, current = null;
   const mark = () => { const list = outer(); if (list) document.body.classList.toggle('cx-on-start', chosen(list) === tabsOf(list)[0]); };
 
-  function noteTab(tab) { // a visitor opened a tab
+  function noteTab(tab, own) { // a tab was opened, by the visitor's own hand or by `pick`
     const list = tab.closest('[role=tablist]'), isOuter = list === outer(), name = nameOf(tab);
     mark();
-    if (following) return;
+    if (following && !own) return;
     if (!isOuter) { write({section: name}, {push: true}); return; }
     if (current === name) return;
     if (current) memory[current] = window.location.search;
@@ -89,7 +89,7 @@ window.cxAddress = (() => {
 
   document.addEventListener('click', (event) => {
     const tab = event.target.closest?.('#cx-tabs button[role=tab]');
-    if (tab) { setTimeout(() => noteTab(tab)); return; }
+    if (tab) { setTimeout(() => noteTab(tab, event.isTrusted)); return; }
     const card = event.target.closest?.('#cx-tabs button[data-index]');
     if (card && !following && !card.closest('.cx-thumbs') && read().get('tab') !== 'patch-similarity') write({card: card.dataset.index}, {push: false});
   });
