@@ -43,7 +43,8 @@ def test_only_the_documented_endpoints_can_be_called(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
         "/stylize", "/explain_style", "/match", "/upscale", "/super_resolution_metrics",
-        "/face_exemplar", "/face_translate", "/face_animate", "/face_puppet",
+        "/face_exemplar", "/face_translate", "/face_animate", "/face_puppet", "/lab_points",
+        "/lab_meter",
     }  # fmt: skip
 
 
