@@ -247,7 +247,7 @@ def test_a_file_name_cannot_bring_html_into_a_message(store):
 
 def test_the_page_is_small_and_its_pictures_have_addresses(live):
     text = live.send("config")[1]
-    assert len(text) < 650_000  # 500 kB are asked; the lesson's script and texts travel with it
+    assert len(text) < 650_000  # it grows no further; what is asked stands below
     assert "base64," not in text
     pictures = sorted(set(re.findall(r"pictures/[0-9a-f]{20}\.(?:jpeg|png)", text)))
     assert len(pictures) > 50
@@ -256,6 +256,11 @@ def test_the_page_is_small_and_its_pictures_have_addresses(live):
             assert Image.open(io.BytesIO(answer.read())).size
             assert "immutable" in answer.headers["Cache-Control"]
     assert live.send("pictures/../../app.py")[0] == 404
+
+
+@pytest.mark.xfail(strict=True, reason="630 kB: the lesson's script and texts travel with the page")
+def test_the_page_weighs_less_than_half_a_megabyte(live):
+    assert len(live.send("config")[1]) < 500_000
 
 
 def test_a_visit_leaves_little(live):
